@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: PostgreSQL */
+/*
+ * hex.h: bytes to lower-case hexadecimal, and strict readers of numbers in
+ * text. strtoul() and sscanf() are banned: they accept signs, blanks and "0x".
+ */
+#ifndef BASE_HEX_H
+#define BASE_HEX_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* `text` has 2 * size + 1 bytes. Returns text. */
+const char *hex_text(const uint8_t *bytes, size_t size, char *text);
+
+/* Exactly `digits` upper-case hexadecimal digits, at most 16. False if any is not one. */
+bool hex_read_upper(const char *text, size_t digits, uint64_t *ret_value);
+
+/* The whole of text[0..length) as a decimal number without sign, blanks or leading zeros. */
+bool decimal_read(const char *text, size_t length, uint64_t max, uint64_t *ret_value);
+
+#endif

@@ -1,0 +1,121 @@
+/* SPDX-License-Identifier: PostgreSQL */
+/*
+ * object.h: a file becomes a stored object, and a stored object the file again
+ * (docs/format.md). The one way in and the one way out for every layer above.
+ *
+ * Packing reads the file's bytes once, in pieces, and holds only the compressed
+ * form: memory is object_pack_memory(size). Opening verifies everything that
+ * needs no identity; unpacking hands out pieces of the file as they decode, and
+ * its return value 0 is the only statement that they were the whole file.
+ */
+#ifndef CODEC_OBJECT_H
+#define CODEC_OBJECT_H
+
+#include "base/buf.h"
+#include "codec/seal.h"
+
+#define OBJECT_HEADER_MAX ((size_t)16384)     /* age header, or the seal frame */
+#define OBJECT_INDEX_MAX ((size_t)1048576)    /* segment index in the front frame */
+#define OBJECT_FILE_MAX ((uint64_t)1 << 30)   /* 1 GiB, the largest WAL segment */
+
+struct object_format {
+    enum compression compression;
+    int level; /* of the compressor; 0: its default (lz4 fast, zstd 1) */
+    enum encryption encryption;
+    const struct age_recipient *recipients; /* borrowed; ENCRYPTION_AGE needs at least one */
+    size_t n_recipients;
+};
+
+/* What the packed object is called and whose it is. */
+struct object_label {
+    const char *name; /* object name, borrowed */
+    uint64_t system_id;
+    int64_t created_us;
+};
+
+/* A segment index to be put in front, or NULL data and version 0. */
+struct object_index {
+    uint32_t version;
+    const uint8_t *data;
+    size_t size;
+};
+
+struct object_packer; /* opaque */
+
+/* Upper bound of an object's size for a file of this size (index included). */
+uint64_t object_size_bound(uint64_t file_size);
+
+/*
+ * Begin an object for a file of at most `file_size` bytes. format and key are borrowed until
+ * object_packer_free(). 0 or -1 (ERR_INTERNAL, ERR_CONFIG).
+ */
+int object_packer_new(const struct object_format *format, const struct writer_key *key,
+                      uint64_t file_size, struct object_packer **ret_packer,
+                      struct err *err) MUST_USE;
+
+/* The next piece of the file, of any size. 0 or -1 (also when file_size is passed). */
+int object_packer_write(struct object_packer *packer, const void *bytes, size_t size,
+                        struct err *err) MUST_USE;
+
+/*
+ * The file is complete (exactly file_size bytes): seal and encrypt. The packed object is
+ * ret_spans[0] (header) followed by ret_spans[1] (payload), owned by the packer.
+ * ret_seal may be NULL. 0 or -1.
+ */
+int object_packer_finish(struct object_packer *packer, const struct object_label *label,
+                         const struct object_index *index, struct span *ret_spans,
+                         struct seal *ret_seal, struct err *err) MUST_USE;
+
+/* SHA-256 of the file; valid after object_packer_finish(). */
+const uint8_t *object_packer_digest(const struct object_packer *packer);
+
+void object_packer_free(struct object_packer *packer);
+
+DEFINE_POINTER_CLEANUP(object_packer, struct object_packer, object_packer_free);
+
+/* An object in memory whose seal, name, system id and payload hash have been verified. */
+struct object {
+    struct seal seal;
+    struct span header;
+    struct span payload;
+};
+
+/*
+ * Parse the envelope, verify the seal, compare name and system id (steps 1 to 4 of section 9).
+ * `bytes` is borrowed by ret_object. 0, or -1: ERR_CORRUPT, or ERR_CONFIG (unknown writer, newer
+ * format). Needs no identity.
+ */
+int object_open(const void *bytes, size_t size, const char *name, uint64_t system_id,
+                const struct keyring *keyring, struct object *ret_object, struct err *err) MUST_USE;
+
+/*
+ * The seal alone, from the first bytes of an object (1,024 suffice). The payload is not looked
+ * at. Same results as object_open().
+ */
+int object_peek(const void *bytes, size_t size, const struct keyring *keyring, struct seal *ret_seal,
+                struct err *err) MUST_USE;
+
+/* Gets the file's bytes in order. Returns 0, or -1 to stop with *err set. */
+typedef int (*object_sink)(void *context, const uint8_t *bytes, size_t size, struct err *err);
+
+/*
+ * Decrypt, decode and verify (steps 5 to 8), handing the pieces to `sink` (NULL: verify only).
+ * The file is right if and only if this returns 0. -1: ERR_CORRUPT, ERR_CONFIG (no identity
+ * of ours opens it), or the sink's error. ret_digest (SHA-256 of the file, may be NULL).
+ * The payload is decrypted chunk by chunk; `object` is not modified.
+ */
+int object_unpack(const struct object *object, const struct keyring *keyring, object_sink sink,
+                  void *context, uint8_t *ret_digest, struct err *err) MUST_USE;
+
+/*
+ * The segment index alone, from the first bytes of an object's payload: decrypts only the chunks
+ * needed. `available` is how much of the object is in memory. 0 (ret_index filled; version 0:
+ * none), or -1. Not authenticated beyond its chunks: the seal's payload hash is not checked.
+ */
+int object_read_index(const void *bytes, size_t available, const struct keyring *keyring,
+                      uint32_t *ret_version, struct buf *ret_index, struct err *err) MUST_USE;
+
+/* Constant-time comparison of two digests. */
+bool digest_equal(const uint8_t *left, const uint8_t *right);
+
+#endif

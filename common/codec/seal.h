@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: PostgreSQL */
+/*
+ * seal.h: the signed statement every object carries about itself
+ * (docs/format.md section 7).
+ *
+ * Pure: bytes in, facts out. Verifying needs the public writer keys only.
+ */
+#ifndef CODEC_SEAL_H
+#define CODEC_SEAL_H
+
+#include "codec/keys.h"
+
+#define SEAL_NAME_MAX 255
+#define SEAL_SIZE_MAX (176 + SEAL_NAME_MAX)
+#define SEAL_SIZE_MIN 177
+#define DIGEST_SIZE 32
+
+enum encryption {
+    ENCRYPTION_NONE = 0,
+    ENCRYPTION_AGE = 1,
+};
+
+enum compression {
+    COMPRESSION_NONE = 0, /* an lz4 frame of stored blocks */
+    COMPRESSION_LZ4 = 1,
+    COMPRESSION_ZSTD = 2,
+};
+
+struct seal {
+    enum encryption encryption;
+    enum compression compression;
+    uint64_t system_id;
+    uint64_t file_size;
+    uint64_t payload_size;
+    int64_t created_us; /* since 1970-01-01 UTC */
+    uint8_t writer_id[WRITER_ID_SIZE];
+    uint8_t fingerprint[DIGEST_SIZE];
+    uint8_t payload_digest[DIGEST_SIZE];
+    char name[SEAL_NAME_MAX + 1];
+};
+
+/* HMAC(k_fp, name || SHA-256 of the file): what decides "same content". 0 or -1 (ERR_INTERNAL). */
+int seal_fingerprint(const struct writer_key *key, const char *name, const uint8_t *file_digest,
+                     uint8_t *ret_fingerprint, struct err *err) MUST_USE;
+
+/* Sign. writer_id is taken from the key. `bytes` has SEAL_SIZE_MAX. 0 or -1. */
+int seal_write(const struct seal *seal, const struct writer_key *key, uint8_t *bytes,
+               size_t *ret_size, struct err *err) MUST_USE;
+
+/*
+ * Parse and verify against the keyring's writers. Returns 0, or -1: ERR_CORRUPT (form,
+ * signature), ERR_CONFIG (writer key id not among the writers, or a newer seal version; the
+ * text names them). Name and system id are the caller's to compare.
+ */
+int seal_read(const uint8_t *bytes, size_t size, const struct keyring *keyring, struct seal *ret,
+              struct err *err) MUST_USE;
+
+#endif

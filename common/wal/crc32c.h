@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: PostgreSQL */
+/*
+ * crc32c.h: CRC-32C (Castagnoli: reflected polynomial 0x82F63B78, initial and final
+ * xor 0xFFFFFFFF), the checksum of WAL records and pg_control.
+ */
+#ifndef WAL_CRC32C_H
+#define WAL_CRC32C_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+/* Start with 0 and feed the pieces in order; every result is the finished CRC so far. */
+uint32_t crc32c(uint32_t crc, const void *bytes, size_t size);
+
+#endif
