@@ -12,6 +12,7 @@ err_set(struct err *err, enum err_kind kind, const char *format, ...)
     va_list arguments;
 
     err->kind = kind;
+    err->sys = 0;
     err->hint[0] = '\0';
     va_start(arguments, format);
     (void)vsnprintf(err->text, sizeof(err->text), format, arguments);
@@ -26,6 +27,7 @@ err_sys(struct err *err, int error_number, const char *format, ...)
     char reason[128];
 
     err->kind = error_number == ENOMEM ? ERR_INTERNAL : ERR_LOCAL;
+    err->sys = error_number;
     err->hint[0] = '\0';
     va_start(arguments, format);
     int length = vsnprintf(err->text, sizeof(err->text), format, arguments);
@@ -82,6 +84,7 @@ void
 err_clear(struct err *err)
 {
     err->kind = ERR_NONE;
+    err->sys = 0;
     err->text[0] = '\0';
     err->hint[0] = '\0';
 }
