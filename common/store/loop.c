@@ -153,11 +153,17 @@ make_multi(struct store_loop *loop, struct err *err)
 }
 
 int
-loop_transfer_start(struct store_loop *loop, struct loop_transfer *transfer, struct err *err)
+loop_transfer_init(struct store_loop *loop, struct loop_transfer *transfer, struct err *err)
 {
     if (loop->multi == NULL && make_multi(loop, err) < 0)
         return -1;
+    transfer->easy = curl_easy_init();
+    return transfer->easy != NULL ? 0 : err_memory(err, "libcurl");
+}
 
+int
+loop_transfer_start(struct store_loop *loop, struct loop_transfer *transfer, struct err *err)
+{
     CURLcode set = curl_easy_setopt(transfer->easy, CURLOPT_PRIVATE, transfer);
     if (set != CURLE_OK)
         return err_set(err, ERR_INTERNAL, "libcurl: %s", curl_easy_strerror(set));

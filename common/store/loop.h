@@ -18,6 +18,10 @@ struct loop_transfer {
     void (*done)(struct loop_transfer *transfer, CURLcode code);
 };
 
+/* Make transfer->easy, which the caller cleans up; starts libcurl. 0 or -1 (ERR_INTERNAL). */
+int loop_transfer_init(struct store_loop *loop, struct loop_transfer *transfer,
+                       struct err *err) MUST_USE;
+
 /* Hand the transfer to libcurl; done() comes from store_loop_run(). 0 or -1 (ERR_INTERNAL). */
 int loop_transfer_start(struct store_loop *loop, struct loop_transfer *transfer,
                         struct err *err) MUST_USE;
