@@ -68,16 +68,32 @@ put_wrapped(struct buf *help, size_t column, size_t indent, const char *text, si
     return buf_printf(help, err, "\n") == 0 ? 0 : -1;
 }
 
-/* Each line of the text by itself, keeping its indentation. */
+/* How much of a line stands in front of its text: "  12  " of "  12  conflict". */
+static size_t
+lead_length(const char *line, size_t length)
+{
+    size_t blanks = MIN_OF(strspn(line, " "), length);
+    size_t gap = blanks;
+
+    while (gap + 1 < length && gap < HELP_COLUMN_MAX && memcmp(line + gap, "  ", 2) != 0)
+        gap++;
+    if (blanks == 0 || gap + 1 >= length || gap >= HELP_COLUMN_MAX)
+        return blanks;
+    while (gap < length && line[gap] == ' ')
+        gap++;
+    return gap;
+}
+
+/* Each line of the text by itself, what is wrapped standing below the line's text. */
 static int
 put_lines(struct buf *help, const char *text, struct err *err)
 {
     while (*text != '\0') {
         size_t length = strcspn(text, "\n");
-        size_t indent = MIN_OF(strspn(text, " "), length);
+        size_t lead = lead_length(text, length);
 
-        if (buf_printf(help, err, "%*s", (int)indent, "") != 0 ||
-            put_wrapped(help, indent, indent, text + indent, length - indent, err) < 0)
+        if (buf_append(help, text, lead, err) != 0 ||
+            put_wrapped(help, lead, lead, text + lead, length - lead, err) < 0)
             return -1;
         text += length + (text[length] == '\n');
     }

@@ -268,30 +268,41 @@ read_tree(struct settings *settings, const config_setting_t *root, struct err *e
     return settings_check(settings, root, err);
 }
 
+/* What is missing at the end is reported on the last line there is, not behind it. */
+static int
+fail_syntax(const config_t *tree, const char *text, size_t size, const char *file, struct err *err)
+{
+    const char *reason = config_error_text(tree);
+    unsigned line = (unsigned)MAX_OF(config_error_line(tree), 0);
+    unsigned lines = size > 0 && text[size - 1] != '\n';
+
+    for (size_t i = 0; i < size; i++)
+        lines += text[i] == '\n';
+    return settings_fail(err, file, MIN_OF(line, lines), "%s",
+                         reason == NULL ? "syntax error" : reason);
+}
+
 int
 settings_parse(const char *text, size_t size, const char *file, struct settings **ret_settings,
                struct err *err)
 {
     AUTO(tree) config_t tree = {.root = NULL};
-    AUTO(secret_buf) struct buf copy = BUF_INIT(SETTINGS_FILE_MAX + 1);
+    AUTO(secret_buf) struct buf copy = BUF_INIT(SETTINGS_FILE_MAX + 2);
     AUTO(settings) struct settings *settings = NULL;
 
     if (settings_scan(text, size, file, err) < 0)
         return -1;
-    if (buf_reserve(&copy, size + 1, err) != 0 || buf_append(&copy, text, size, err) != 0)
+    /* To libconfig a comment is one only if a line end follows. */
+    if (buf_reserve(&copy, size + 2, err) != 0 || buf_append(&copy, text, size, err) != 0 ||
+        buf_append(&copy, "\n", 2, err) != 0)
         return err_memory(err, "configuration");
-    copy.data[copy.size] = '\0';
     if ((settings = calloc(1, sizeof(*settings))) == NULL ||
         (settings->file = strdup(file)) == NULL)
         return err_memory(err, "configuration");
 
     config_init(&tree);
-    if (config_read_string(&tree, (const char *)copy.data) != CONFIG_TRUE) {
-        const char *reason = config_error_text(&tree);
-
-        return settings_fail(err, file, (unsigned)MAX_OF(config_error_line(&tree), 0), "%s",
-                             reason == NULL ? "syntax error" : reason);
-    }
+    if (config_read_string(&tree, (const char *)copy.data) != CONFIG_TRUE)
+        return fail_syntax(&tree, text, size, file, err);
     if (read_tree(settings, config_root_setting(&tree), err) < 0)
         return -1;
     *ret_settings = TAKE_PTR(settings);

@@ -10,8 +10,8 @@ crc32c_portable(uint32_t crc, const void *bytes, size_t size)
 
     crc = ~crc;
     for (; size >= 8; size -= 8, at += 8) {
-        crc ^= (uint32_t)at[0] | (uint32_t)at[1] << 8 | (uint32_t)at[2] << 16 |
-               (uint32_t)at[3] << 24;
+        crc ^=
+            (uint32_t)at[0] | (uint32_t)at[1] << 8 | (uint32_t)at[2] << 16 | (uint32_t)at[3] << 24;
         crc = crc32c_table[7][crc & 0xff] ^ crc32c_table[6][crc >> 8 & 0xff] ^
               crc32c_table[5][crc >> 16 & 0xff] ^ crc32c_table[4][crc >> 24] ^
               crc32c_table[3][at[4]] ^ crc32c_table[2][at[5]] ^ crc32c_table[1][at[6]] ^

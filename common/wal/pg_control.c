@@ -102,8 +102,8 @@ pg_control_parse(const void *bytes, size_t size, struct pg_control *ret, struct 
     struct cursor cursor;
 
     if (size < PG_CONTROL_MIN_SIZE)
-        return err_set(err, ERR_CORRUPT, "pg_control has %zu bytes, wanted %d", size,
-                       PG_CONTROL_FILE_SIZE);
+        return err_set(err, ERR_CORRUPT, "pg_control has %zu bytes, wanted at least %d", size,
+                       PG_CONTROL_MIN_SIZE);
     cursor_init(&cursor, bytes, size);
     struct pg_control control = {.system_id = cursor_u64_host(&cursor)};
     control.control_version = cursor_u32_host(&cursor);
