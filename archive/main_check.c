@@ -24,10 +24,10 @@ static const struct cli cli = {
     .synopsis = "[--config FILE] [--json] [--no-server]",
     .summary = "Prove that configuration, keys, stores and the server's settings work together.",
     .options = options,
-    .epilogue = "The server is asked to switch to a new WAL segment, and the finished one must arrive\n"
-                "in the stores.\n"
-                "Exit status: 0 nothing failed (there may be warnings); else of the first failure:\n"
-                "10 transient; 11 refused; 12 conflict; 13 local file; 14 configuration;\n"
+    .epilogue = "The server is asked to switch to a new WAL segment, and the finished one must "
+                "arrive in the stores.\n"
+                "Exit status: 0 nothing failed (there may be warnings); else that of the first "
+                "failure: 10 transient; 11 refused; 12 conflict; 13 local file; 14 configuration; "
                 "15 integrity; 16 internal.",
 };
 

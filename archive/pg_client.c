@@ -28,11 +28,16 @@ ignore_notice(void *context UNUSED, const PGresult *result UNUSED)
 {
 }
 
-/* The first line of libpq's message. */
+/* The first line of a message; its quotes become single ones, which need no escape. */
 static const char *
 quote_message(const char *message, char *text)
 {
-    return err_quote(message, strcspn(message, "\n"), text, MESSAGE_SIZE);
+    char line[MESSAGE_SIZE];
+    size_t length = MIN_OF(strcspn(message, "\n"), sizeof(line));
+
+    for (size_t i = 0; i < length; i++)
+        line[i] = message[i] == '"' ? '\'' : message[i];
+    return err_quote(line, length, text, MESSAGE_SIZE);
 }
 
 static int

@@ -50,6 +50,9 @@ open_at(const char *path, struct pgdata *pgdata, struct err *err)
     if (fs_open_directory(path, &directory, err) < 0)
         return -1;
     int rc = read_control(directory, &pgdata->control, err);
+    /* Where there is not even the directory "global", there is no control file either. */
+    if (rc < 0 && err->kind == ERR_LOCAL && err->sys == ENOENT)
+        return FS_ABSENT;
     if (rc != 0)
         return rc;
     pgdata->has_control = true;
