@@ -49,6 +49,8 @@ open_at(const char *path, struct pgdata *pgdata, struct err *err)
 
     if (fs_open_directory(path, &directory, err) < 0)
         return -1;
+    if (faccessat(directory, CONTROL_FILE, F_OK, 0) < 0 && (errno == ENOENT || errno == ENOTDIR))
+        return FS_ABSENT;
     int rc = read_control(directory, &pgdata->control, err);
     if (rc != 0)
         return rc;
