@@ -105,7 +105,7 @@ def _(t):
 @tap.check("the command dies with killat")
 def _(t):
     with subprocess.Popen([seawall.program("killat"), "--count", "--", "sh", "-c",
-                           "echo $$ >pid.new; mv pid.new pid; sleep 60; :"],
+                           "echo $$ >pid.new; mv pid.new pid; exec sleep 60"],
                           cwd=t.dir, stderr=subprocess.DEVNULL) as process:
         tap.wait_for((t.dir / "pid").exists, what="the command's pid")
         process.kill()
