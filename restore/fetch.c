@@ -25,7 +25,7 @@ enum answer {
 };
 
 struct source {
-    struct store *store; /* NULL: could not be opened */
+    struct store *store; /* NULL: could not be opened (yet) */
     enum answer answer;
     struct store_task *task;
     struct err err; /* ANSWER_BAD, ANSWER_FAILED */
@@ -77,9 +77,12 @@ ask(struct fetch *fetch, struct source *source)
         .retry_ms = fetch->n_sources > 1 ? MIN_OF(left, (int64_t)ROUND_RETRY_MS) : left,
     };
 
+    const struct err *open_err = &fetch->archive->stores[source - fetch->sources].open_err;
+
     source->answer = ANSWER_PENDING;
     if (source->store == NULL) {
         source->answer = ANSWER_FAILED;
+        source->err = *open_err;
         return;
     }
     store_task_free(source->task);
@@ -319,7 +322,7 @@ static bool
 worth_asking_again(const struct fetch *fetch)
 {
     for (size_t i = 0; i < fetch->n_sources; i++)
-        if (fetch->sources[i].store != NULL && fetch->sources[i].answer == ANSWER_FAILED &&
+        if (fetch->sources[i].answer == ANSWER_FAILED &&
             fetch->sources[i].err.kind == ERR_TRANSIENT)
             return true;
     return false;
@@ -331,8 +334,10 @@ begin_round(struct fetch *fetch)
     for (size_t i = 0; i < fetch->n_sources; i++) {
         struct source *source = &fetch->sources[i];
 
-        /* Damage, and a store that could not be opened, stay what they are. */
-        if (source->answer != ANSWER_BAD && source->store != NULL)
+        archive_reopen_store(fetch->archive, i);
+        source->store = fetch->archive->stores[i].store;
+        /* Damage stays what it is. */
+        if (source->answer != ANSWER_BAD)
             source->answer = ANSWER_NONE;
     }
 }
@@ -375,7 +380,9 @@ fetch_rounds(struct fetch *fetch, struct err *err)
             clock_sleep_until(clock_boot_ms() + EVENTUAL_WAIT_MS);
         } else {
             absent_before = false;
-            clock_sleep_until(clock_boot_ms() + retry_delay_ms(round, retry_random(), 0));
+            int64_t next_ms = clock_boot_ms() + retry_delay_ms(round, retry_random(), 0);
+
+            clock_sleep_until(MIN_OF(next_ms, fetch->request->deadline_ms));
         }
         if (!time_left(fetch))
             return report_failure(fetch, err);
@@ -403,13 +410,6 @@ fetch_file(struct archive *archive, const struct pgdata *pgdata,
         return err_hint(err, "Use restore_command = 'seawall-fetch %%f %%p'.");
     }
     object_name_of_wal(&fetch.owner, &fetch.wal, fetch.object_name);
-    for (size_t i = 0; i < archive->n_stores; i++) {
-        fetch.sources[i].store = archive->stores[i].store;
-        if (archive->stores[i].store == NULL) {
-            fetch.sources[i].answer = ANSWER_FAILED;
-            fetch.sources[i].err = archive->stores[i].open_err;
-        }
-    }
 
     int rc = fetch_rounds(&fetch, err);
     for (size_t i = 0; i < fetch.n_sources; i++)

@@ -128,8 +128,8 @@ set_format(struct archive *archive)
     }
 }
 
-static int
-open_store(struct archive *archive, size_t i, struct err *err)
+void
+archive_reopen_store(struct archive *archive, size_t i)
 {
     const struct settings_store *from = &archive->settings->stores[i];
     struct archive_store *to = &archive->stores[i];
@@ -149,19 +149,29 @@ open_store(struct archive *archive, size_t i, struct err *err)
         .stall_timeout_ms = (uint32_t)(archive->settings->stall_timeout * 1000),
     };
 
+    if (to->store != NULL)
+        return;
     to->settings = from;
-    archive->n_stores = i + 1;
+    err_clear(&to->open_err);
     if (store_open(archive->loop, &config, &to->store, &to->open_err) == 0)
-        return 0;
-    if (to->open_err.kind == ERR_CONFIG || to->open_err.kind == ERR_INTERNAL) {
-        *err = to->open_err;
-        return -1;
-    }
+        return;
     /* A directory that is not mounted may be there next time; it is not this host's own disk. */
     if (to->open_err.kind == ERR_LOCAL)
         to->open_err.kind = ERR_TRANSIENT;
     to->store = NULL;
-    return 0;
+}
+
+static int
+open_store(struct archive *archive, size_t i, struct err *err)
+{
+    const struct err *why = &archive->stores[i].open_err;
+
+    archive->n_stores = i + 1;
+    archive_reopen_store(archive, i);
+    if (why->kind != ERR_CONFIG && why->kind != ERR_INTERNAL)
+        return 0;
+    *err = *why;
+    return -1;
 }
 
 int

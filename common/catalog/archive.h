@@ -51,6 +51,12 @@ int archive_open(const struct settings *settings, enum archive_purpose purpose,
 void archive_close(struct archive *archive);
 
 /*
+ * Try again to open a store that could not be opened; nothing happens to an open one. The
+ * store's open_err tells how it went.
+ */
+void archive_reopen_store(struct archive *archive, size_t i);
+
+/*
  * How many stores must prove an absence before it is one: N - K + 1, so that at least one of
  * them would have acknowledged the object if it had ever been archived.
  */

@@ -16,7 +16,8 @@ struct envelope {
     size_t seal_size;
 };
 
-/* The seal's bytes, unverified, from the first bytes of an object. 0 or -1 (ERR_CORRUPT, ERR_CONFIG). */
+/* The seal's bytes, unverified, from the first bytes of an object. 0 or -1 (ERR_CORRUPT;
+ * ERR_CONFIG: a newer version). */
 int envelope_read(const void *bytes, size_t size, struct envelope *ret, struct err *err) MUST_USE;
 
 /* The same, and the length of the whole header, which must be within bytes[0..size). */

@@ -250,7 +250,8 @@ read_index(const struct object *object, const struct keyring *keyring, uint32_t 
            struct buf *ret_index, struct err *err)
 {
     AUTO(chunks) struct chunks chunks = {.stream = AGE_STREAM_INIT};
-    AUTO(buf) struct buf bytes = BUF_INIT(FRONT_FRAME_SIZE + FRONT_FRAME_INDEX_MAX + AGE_CHUNK_SIZE);
+    AUTO(buf)
+    struct buf bytes = BUF_INIT(FRONT_FRAME_SIZE + FRONT_FRAME_INDEX_MAX + AGE_CHUNK_SIZE);
     struct front_frame front;
 
     if (chunks_begin(&chunks, object, keyring, err) < 0)

@@ -4,9 +4,10 @@
  * (docs/format.md). The one way in and the one way out for every layer above.
  *
  * Packing reads the file's bytes once, in pieces, and holds only the compressed
- * form: memory is object_size_bound() and what the compressor needs. Opening verifies everything that
- * needs no identity; unpacking hands out pieces of the file as they decode, and
- * its return value 0 is the only statement that they were the whole file.
+ * form: memory is object_size_bound() and what the compressor needs. Opening
+ * verifies everything that needs no identity; unpacking hands out pieces of the
+ * file as they decode, and its return value 0 is the only statement that they
+ * were the whole file.
  */
 #ifndef CODEC_OBJECT_H
 #define CODEC_OBJECT_H
@@ -93,8 +94,8 @@ int object_open(const void *bytes, size_t size, const char *name, uint64_t syste
  * The seal alone, from the first bytes of an object (1,024 suffice). The payload is not looked
  * at. Same results as object_open().
  */
-int object_peek(const void *bytes, size_t size, const struct keyring *keyring, struct seal *ret_seal,
-                struct err *err) MUST_USE;
+int object_peek(const void *bytes, size_t size, const struct keyring *keyring,
+                struct seal *ret_seal, struct err *err) MUST_USE;
 
 /* Gets the file's bytes in order. Returns 0, or -1 to stop with *err set. */
 typedef int (*object_sink)(void *context, const uint8_t *bytes, size_t size, struct err *err);
@@ -118,10 +119,10 @@ enum object_outcome {
 /*
  * The segment index alone, from the first bytes of an object: decrypts only the chunks needed.
  * `available` is how much of the object is in memory: OBJECT_HEADER_MAX at least, or all of it.
- * The seal is verified, its payload hash is
- * not: beyond the seal the index is only as authentic as encryption makes it, and not at all in
- * an unencrypted object. 0 (ret_index holds the index, replacing its content; version 0: none),
- * OBJECT_SHORT, or -1 as for object_open() and object_unpack().
+ * The seal is verified, its payload hash is not: beyond the seal the index is only as authentic as
+ * encryption makes it, and not at all in an unencrypted object. 0 (ret_index holds the index,
+ * replacing its content; version 0: none), OBJECT_SHORT, or -1 as for object_open() and
+ * object_unpack().
  */
 int object_read_index(const void *bytes, size_t available, const struct keyring *keyring,
                       uint32_t *ret_version, struct buf *ret_index, struct err *err) MUST_USE;

@@ -322,7 +322,8 @@ finish(struct object_packer *packer, const struct object_label *label,
     };
     memcpy(seal->name, label->name, strlen(label->name) + 1);
     memcpy(seal->writer_id, packer->key->public_half.id, WRITER_ID_SIZE);
-    if (seal_fingerprint(packer->key, label->name, packer->file_digest, seal->fingerprint, err) < 0 ||
+    if (seal_fingerprint(packer->key, label->name, packer->file_digest, seal->fingerprint, err) <
+            0 ||
         digest_end(&packer->digest, seal->payload_digest, err) < 0 ||
         seal_write(seal, packer->key, envelope.seal, &envelope.seal_size, err) < 0)
         return -1;

@@ -74,7 +74,8 @@ judge_untrusted(const struct answer *answer, struct s3_verdict *verdict)
     if (question->ca_file != NULL)
         (void)err_hint(&verdict->err,
                        "Check that ca_file \"%s\" holds the authority that signed the certificate "
-                       "of %s, that the certificate names this host, and that it has not expired.",
+                       "of %s, that it names this host, has not expired, and that the server "
+                       "speaks TLS 1.2 or later.",
                        question->ca_file, question->endpoint);
     else
         (void)err_hint(&verdict->err,

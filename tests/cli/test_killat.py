@@ -11,7 +11,7 @@ import tap
 THREADS = """
 import sys, threading
 def work(number):
-    for i in range(50):
+    for i in range(10):
         with open(sys.argv[1] + str(number), "w") as f:
             f.write(str(i))
 threads = [threading.Thread(target=work, args=(n,)) for n in range(4)]
@@ -73,8 +73,8 @@ def _(t):
     k = seawall.killat(t, argv)
     t.equal((k.sent, k.code), (False, 0), "sent, code")
     idle = seawall.killat(t, [sys.executable, "-S", "-c", "import sys, threading"]).stops
-    t.true(k.stops - idle > 4 * 50 * 2 * 2, "stops of the threads")
-    for at in range(idle, k.stops, max(1, (k.stops - idle) // 40)):
+    t.true(k.stops - idle > 4 * 10 * 2 * 2, "stops of the threads")
+    for at in range(idle, k.stops, max(1, (k.stops - idle) // 12)):
         r = seawall.killat(t, argv, at=at)
         t.true(r.code == -signal.SIGKILL if r.sent else r.code == 0, "at %d: %s" % (at, r))
 
@@ -105,7 +105,7 @@ def _(t):
 @tap.check("the command dies with killat")
 def _(t):
     with subprocess.Popen([seawall.program("killat"), "--count", "--", "sh", "-c",
-                           "echo $$ >pid.new; mv pid.new pid; sleep 60; :"],
+                           "echo $$ >pid.new; mv pid.new pid; exec sleep 60"],
                           cwd=t.dir, stderr=subprocess.DEVNULL) as process:
         tap.wait_for((t.dir / "pid").exists, what="the command's pid")
         process.kill()

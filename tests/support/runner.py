@@ -19,7 +19,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import tempfile
 import time
 import uuid
 
@@ -97,6 +96,7 @@ class Runner:
         self.token = "seawall-run-" + uuid.uuid4().hex
         self.user = self._user()
         self.running = None
+        self.owner = False      # of self.work
         self.total = Tally()
         default = "/tmp/seawall-build-%s" % (self.user.pw_name)
         # one path per user, so that a second run finds and removes what a killed one left
@@ -132,6 +132,7 @@ class Runner:
             self._stop_if_in_use()
             shutil.rmtree(self.work)
         self.work.mkdir(mode=0o755)
+        self.owner = True
         (self.work / ".seawall-tests").write_text("%d\n" % os.getpid())
         source = self.work / "src"
         for name in self._files():
@@ -201,6 +202,9 @@ class Runner:
         return len(killed)
 
     def clean(self):
+        """Leave nothing behind. Touches nothing before prepare() made the directory its own."""
+        if not self.owner:
+            return
         if self.running and self.running.poll() is None:
             with contextlib.suppress(OSError):
                 os.killpg(self.running.pid, signal.SIGTERM)
@@ -209,7 +213,7 @@ class Runner:
         self.sweep()
         if self.options.keep:
             print("kept: %s" % self.work)
-        elif (self.work / ".seawall-tests").exists():
+        else:
             shutil.rmtree(self.work, ignore_errors=True)
 
     def call(self, argv, env=None, log=None):
@@ -335,9 +339,8 @@ def main():
     finally:
         for sig in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             signal.signal(sig, signal.SIG_IGN)
-        if finished or (runner.work / ".seawall-tests").exists():
-            runner.clean()
-        if not finished:
+        runner.clean()
+        if runner.owner and not finished:
             print("interrupted")
     print(runner.total)
     return 1 if runner.total.failed else 0

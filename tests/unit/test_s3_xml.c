@@ -380,8 +380,8 @@ static const struct {
     {"<ListBucketResult><IsTruncated>true</IsTruncated><NextContinuationToken>", "t",
      "</NextContinuationToken>" LIST_TAIL, 2047, 2048},
     {LIST_HEAD, "<a/>", LIST_TAIL, 65536 - 2, 65536 - 1},
-    {LIST_HEAD, " ", LIST_TAIL, MIB, 17 * MIB},
-    {LIST_HEAD "<x a='", "v", "'/>" LIST_TAIL, MIB, 17 * MIB},
+    {LIST_HEAD, " ", LIST_TAIL, MIB, 9 * MIB},
+    {LIST_HEAD "<x a='", "v", "'/>" LIST_TAIL, MIB, 9 * MIB},
     {LIST_HEAD, "<Contents>", LIST_TAIL, 0, 1000000},
     {LIST_HEAD, "<a>", LIST_TAIL, 0, 1000000},
 };
