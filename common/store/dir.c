@@ -389,7 +389,11 @@ dir_close(struct store *base)
     free(store);
 }
 
-static const struct store_ops dir_ops = {.start = dir_start, .close = dir_close};
+static const struct store_ops dir_ops = {
+    .creates_exclusively = true,
+    .start = dir_start,
+    .close = dir_close,
+};
 
 /* ---- opening ---- */
 
