@@ -24,7 +24,9 @@ struct contract_check {
     void (*function)(void **state);
 };
 
+/* clang-format off */
 #define CHECK(function) {#function, function}
+/* clang-format on */
 
 /* The checks of the two halves. */
 extern const struct contract_check contract_object_checks[];

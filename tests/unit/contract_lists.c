@@ -11,9 +11,9 @@
 
 /* In byte order: '-' and '.' sort before '/', digits after it. */
 static const char *const sorted_names[] = {
-    "-",     "0",       "A/x",   "Z",     "_",       "a-b",   "a.x",  "a..",   "a...x/y",
-    "a/-",   "a/b-c",   "a/b.c", "a/b/c", "a/b/c.d", "a/b0",  "a/c",  "a0",    "aa/a",
-    "a_",    "b.d/0/1", "b/0/1", "b/0/2", "b/00",    "b0/1",  "c",
+    "-",   "0",       "A/x",   "Z",     "_",       "a-b",  "a.x", "a..", "a...x/y",
+    "a/-", "a/b-c",   "a/b.c", "a/b/c", "a/b/c.d", "a/b0", "a/c", "a0",  "aa/a",
+    "a_",  "b.d/0/1", "b/0/1", "b/0/2", "b/00",    "b0/1", "c",
 };
 
 #define N_NAMES ARRAY_SIZE(sorted_names)
@@ -79,10 +79,10 @@ names_are_listed_in_the_order_of_their_bytes(void **state)
 static void
 a_prefix_and_a_start_choose_among_the_names(void **state)
 {
-    static const char *const prefixes[] = {"", "a", "a/", "a/b", "a/b/", "a.", "b/0", "c", "x/y/z/",
-                                           "a/b/c", "B"};
-    static const char *const starts[] = {"-", "a", "a/b", "a/b/c", "a/bb", "a0", "b/0/1", "zzz", "A",
-                                         "a.x", "b/0"};
+    static const char *const prefixes[] = {"",    "a", "a/",     "a/b",   "a/b/", "a.",
+                                           "b/0", "c", "x/y/z/", "a/b/c", "B"};
+    static const char *const starts[] = {"-",     "a",   "a/b", "a/b/c", "a/bb", "a0",
+                                         "b/0/1", "zzz", "A",   "a.x",   "b/0"};
     const struct bench *bench = *state;
     const char *sorted[N_NAMES];
 
@@ -113,8 +113,8 @@ pages_follow_each_other_without_gap(void **state)
     }
     while (more) {
         AUTO(store_task)
-        struct store_task *task = start_list(bench, "log/", after[0] == '\0' ? NULL : after,
-                                             bench->place->page);
+        struct store_task *task =
+            start_list(bench, "log/", after[0] == '\0' ? NULL : after, bench->place->page);
         struct err err = ERR_INIT;
 
         assert_int_equal(wait_for(bench, task, &err), 0);
@@ -125,8 +125,8 @@ pages_follow_each_other_without_gap(void **state)
         }
         (void)snprintf(after, sizeof(after), "%s", expected);
         more = page->more;
-        assert_int_equal(page->n_entries, more ? bench->place->page
-                                               : (n_names - 1) % bench->place->page + 1);
+        assert_int_equal(page->n_entries,
+                         more ? bench->place->page : (n_names - 1) % bench->place->page + 1);
     }
     assert_int_equal(seen, n_names);
 }

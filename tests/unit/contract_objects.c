@@ -108,10 +108,9 @@ a_range_gives_what_is_there(void **state)
         uint64_t size;
         const char *expected;
     } cases[] = {
-        {0, 0, "0123456789"}, {0, 4, "0123"},      {3, 4, "3456"}, {9, 1, "9"},
-        {6, 4, "6789"},       {6, 100, "6789"},    {0, 10, "0123456789"},
-        {0, 11, "0123456789"}, {10, 1, ""},        {11, 5, ""},    {1000000, 1, ""},
-        {INT64_MAX - 1, 1, ""},
+        {0, 0, "0123456789"}, {0, 4, "0123"},   {3, 4, "3456"},        {9, 1, "9"},
+        {6, 4, "6789"},       {6, 100, "6789"}, {0, 10, "0123456789"}, {0, 11, "0123456789"},
+        {10, 1, ""},          {11, 5, ""},      {1000000, 1, ""},      {INT64_MAX - 1, 1, ""},
     };
     const struct bench *bench = *state;
 
@@ -130,7 +129,7 @@ more_than_was_allowed_is_refused(void **state)
         struct store_range range;
         int expected;
     } cases[] = {
-        {{0, 0, 10}, 0}, {{0, 0, 9}, -1}, {{0, 0, 0}, -1},   {{2, 4, 4}, 0},
+        {{0, 0, 10}, 0}, {{0, 0, 9}, -1}, {{0, 0, 0}, -1}, {{2, 4, 4}, 0},
         {{2, 4, 3}, -1}, {{8, 9, 2}, 0},  {{8, 2, 1}, -1}, {{20, 5, 5}, 0},
     };
     const struct bench *bench = *state;
@@ -158,9 +157,8 @@ an_object_may_be_empty(void **state)
     expect_bytes(bench, "empty", &part, text_span(""));
     assert_int_equal(put(bench, "empty", "x"), STORE_EXISTS);
     AUTO(store_task) struct store_task *task = NULL;
-    assert_int_equal(store_start_put(bench->store, name_of(bench, "none"), NULL, 0, &within, &task,
-                                     &err),
-                     0);
+    assert_int_equal(
+        store_start_put(bench->store, name_of(bench, "none"), NULL, 0, &within, &task, &err), 0);
     assert_int_equal(wait_for(bench, task, &err), 0);
     expect_bytes(bench, "none", &none, text_span(""));
 }
@@ -176,14 +174,12 @@ the_spans_are_put_one_after_the_other(void **state)
     AUTO(store_task) struct store_task *task = NULL;
     AUTO(store_task) struct store_task *refused = NULL;
 
-    assert_int_equal(store_start_put(bench->store, name_of(bench, "x"), spans, 4, &within, &task,
-                                     &err),
-                     0);
+    assert_int_equal(
+        store_start_put(bench->store, name_of(bench, "x"), spans, 4, &within, &task, &err), 0);
     assert_int_equal(wait_for(bench, task, &err), 0);
     expect_text(bench, "x", "onetwothree");
-    assert_int_equal(store_start_put(bench->store, name_of(bench, "y"), spans, 5, &within, &refused,
-                                     &err),
-                     -1);
+    assert_int_equal(
+        store_start_put(bench->store, name_of(bench, "y"), spans, 5, &within, &refused, &err), -1);
     assert_int_equal(err.kind, ERR_INTERNAL);
     assert_null(refused);
 }
@@ -204,9 +200,8 @@ a_large_object_comes_back_whole_and_in_parts(void **state)
         bytes[i] = (uint8_t)(random >> 24);
     }
     const struct span spans[] = {{bytes, 1000}, {bytes + 1000, LARGE - 1000}};
-    assert_int_equal(store_start_put(bench->store, name_of(bench, "large"), spans, 2, &within, &task,
-                                     &err),
-                     0);
+    assert_int_equal(
+        store_start_put(bench->store, name_of(bench, "large"), spans, 2, &within, &task, &err), 0);
     assert_int_equal(wait_for(bench, task, &err), 0);
     expect_bytes(bench, "large", &whole, (struct span){bytes, LARGE});
     const struct store_range part = {3 * MIB + 1, 2 * MIB + 3, 2 * MIB + 3};
@@ -240,9 +235,9 @@ static void
 other_names_are_refused(void **state)
 {
     static const char *const bad[] = {
-        "",      ".",      "..",      "/",    "/a",     "a/",   "a//b",    "a/./b",  "./a",
-        "a/.",   "../a",   "a/../b",  "a/..", "a b",    " ",    "a\nb",    "a%2fb",  "a\\b",
-        "a:b",   "a+b",    "a\x7f",   "\xc3\xa4", "a*", "~a",   "a?b",     "a#b",    "a&b",
+        "",    ".",    "..",     "/",        "/a",  "a/", "a//b", "a/./b", "./a",
+        "a/.", "../a", "a/../b", "a/..",     "a b", " ",  "a\nb", "a%2fb", "a\\b",
+        "a:b", "a+b",  "a\x7f",  "\xc3\xa4", "a*",  "~a", "a?b",  "a#b",   "a&b",
     };
     const struct bench *bench = *state;
     struct err err = ERR_INIT;
@@ -316,14 +311,12 @@ a_deadline_that_has_passed_is_transient(void **state)
     AUTO(store_task) struct store_task *writing = NULL;
     AUTO(store_task) struct store_task *reading = NULL;
 
-    assert_int_equal(store_start_put(bench->store, name_of(bench, "x"), &span, 1, &late, &writing,
-                                     &err),
-                     0);
+    assert_int_equal(
+        store_start_put(bench->store, name_of(bench, "x"), &span, 1, &late, &writing, &err), 0);
     assert_int_equal(wait_for(bench, writing, &err), -1);
     assert_int_equal(err.kind, ERR_TRANSIENT);
-    assert_int_equal(store_start_get(bench->store, name_of(bench, "x"), &whole, &late, &reading,
-                                     &err),
-                     0);
+    assert_int_equal(
+        store_start_get(bench->store, name_of(bench, "x"), &whole, &late, &reading, &err), 0);
     assert_int_equal(wait_for(bench, reading, &err), -1);
     assert_int_equal(err.kind, ERR_TRANSIENT);
     assert_int_equal(get_outcome(bench, "x", &whole, &err), STORE_ABSENT);

@@ -42,9 +42,8 @@ start_put(const struct bench *bench, const char *name, const char *text)
     struct span span = text_span(text);
     struct store_limits within = limits();
 
-    assert_int_equal(store_start_put(bench->store, name_of(bench, name), &span, 1, &within, &task,
-                                     &err),
-                     0);
+    assert_int_equal(
+        store_start_put(bench->store, name_of(bench, name), &span, 1, &within, &task, &err), 0);
     assert_non_null(task);
     return task;
 }
@@ -56,9 +55,8 @@ start_get(const struct bench *bench, const char *name, const struct store_range 
     struct err err = ERR_INIT;
     struct store_limits within = limits();
 
-    assert_int_equal(store_start_get(bench->store, name_of(bench, name), range, &within, &task,
-                                     &err),
-                     0);
+    assert_int_equal(
+        store_start_get(bench->store, name_of(bench, name), range, &within, &task, &err), 0);
     assert_non_null(task);
     return task;
 }

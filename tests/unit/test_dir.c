@@ -17,18 +17,16 @@
 #include "cmocka_all.h"
 #include "dir_bench.h"
 
-
 /* ---- opening ---- */
 
 static void
 only_a_clean_absolute_path_is_a_place(void **state)
 {
     static const char *const bad[] = {
-        "file://",          "file:///",          "file:////",      "file://host/dir",
-        "file://dir",       "file:///a/../b",    "file:///..",     "file:///a/.",
-        "file:///./a",      "file:///a//b",      "file:////a",     "file:///a%20b",
-        "file:///a?b",      "file:///a#b",       "file:///a\nb",   "file:///a\"b",
-        "file:///a\\b",     "file://./a",        "file://localhost/tmp",
+        "file://",        "file:///",      "file:////",   "file://host/dir",      "file://dir",
+        "file:///a/../b", "file:///..",    "file:///a/.", "file:///./a",          "file:///a//b",
+        "file:////a",     "file:///a%20b", "file:///a?b", "file:///a#b",          "file:///a\nb",
+        "file:///a\"b",   "file:///a\\b",  "file://./a",  "file://localhost/tmp",
     };
     struct bench *bench = *state;
 
@@ -89,7 +87,8 @@ no_symbolic_link_is_followed_below_the_root(void **state)
     assert_int_equal(symlinkat("../victim/file", bench->scratch.fd, "d/file"), 0);
     assert_int_equal(symlinkat("nowhere", bench->scratch.fd, "d/dangling"), 0);
 
-    static const char *const names[] = {"d/link/file", "d/link/x", "d/link", "d/file", "d/dangling"};
+    static const char *const names[] = {"d/link/file", "d/link/x", "d/link", "d/file",
+                                        "d/dangling"};
     for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
         assert_int_equal(get(bench->store, names[i], &err), -1);
         assert_int_equal(err.kind, ERR_CORRUPT);
@@ -132,8 +131,13 @@ static void
 temporary_and_foreign_names_are_not_objects(void **state)
 {
     static const char *const junk[] = {
-        FS_TEMPORARY_PREFIX "1.0123456789abcdef", "with blank", "percent%41", "new\nline", "\xff",
-        "colon:", "tilde~",
+        FS_TEMPORARY_PREFIX "1.0123456789abcdef",
+        "with blank",
+        "percent%41",
+        "new\nline",
+        "\xff",
+        "colon:",
+        "tilde~",
     };
     struct bench *bench = *state;
     struct err err = ERR_INIT;
@@ -386,7 +390,7 @@ main(void)
         BENCH_TEST(missing_permissions_are_a_refusal),
         BENCH_TEST(a_component_no_file_system_takes_is_refused),
         BENCH_TEST(objects_and_directories_are_private),
-            BENCH_TEST(no_descriptor_is_left_open),
+        BENCH_TEST(no_descriptor_is_left_open),
         BENCH_TEST(a_kill_leaves_the_whole_object_or_none),
         BENCH_TEST(a_full_disk_is_transient_and_a_read_only_one_a_refusal),
     };
