@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -12,6 +13,7 @@ err_set(struct err *err, enum err_kind kind, const char *format, ...)
     va_list arguments;
 
     err->kind = kind;
+    err->sys = 0;
     err->hint[0] = '\0';
     va_start(arguments, format);
     (void)vsnprintf(err->text, sizeof(err->text), format, arguments);
@@ -26,6 +28,7 @@ err_sys(struct err *err, int error_number, const char *format, ...)
     char reason[128];
 
     err->kind = error_number == ENOMEM ? ERR_INTERNAL : ERR_LOCAL;
+    err->sys = error_number;
     err->hint[0] = '\0';
     va_start(arguments, format);
     int length = vsnprintf(err->text, sizeof(err->text), format, arguments);
@@ -82,6 +85,7 @@ void
 err_clear(struct err *err)
 {
     err->kind = ERR_NONE;
+    err->sys = 0;
     err->text[0] = '\0';
     err->hint[0] = '\0';
 }
@@ -110,26 +114,40 @@ err_kind_name(enum err_kind kind)
     return "unknown";
 }
 
+static bool
+is_plain(char c)
+{
+    unsigned char byte = (unsigned char)c;
+
+    return byte >= 0x20 && byte < 0x7f && byte != '"' && byte != '\\';
+}
+
+static size_t
+quoted_length(const char *text, size_t length)
+{
+    size_t quoted = 0;
+
+    for (size_t i = 0; i < length; i++)
+        quoted += is_plain(text[i]) ? 1 : 4;
+    return quoted;
+}
+
 const char *
 err_quote(const char *text, size_t length, char *ret_text, size_t size)
 {
     static const char digits[] = "0123456789abcdef";
+    static const char dots[] = "...";
+    bool whole = quoted_length(text, length) < size;
+    size_t room = whole ? size - 1 : size >= sizeof(dots) ? size - sizeof(dots) : 0;
     size_t used = 0;
 
     for (size_t i = 0; i < length; i++) {
         unsigned char byte = (unsigned char)text[i];
-        int plain = byte >= 0x20 && byte < 0x7f && byte != '"' && byte != '\\';
-        size_t need = plain ? 1 : 4;
 
-        if (used + need + 4 > size) {
-            if (size >= 4) {
-                memcpy(ret_text + used, "...", 3);
-                used += 3;
-            }
+        if (room - used < (is_plain(text[i]) ? 1 : 4))
             break;
-        }
-        if (plain) {
-            ret_text[used++] = (char)byte;
+        if (is_plain(text[i])) {
+            ret_text[used++] = text[i];
         } else {
             ret_text[used++] = '\\';
             ret_text[used++] = 'x';
@@ -137,6 +155,11 @@ err_quote(const char *text, size_t length, char *ret_text, size_t size)
             ret_text[used++] = digits[byte & 15];
         }
     }
-    ret_text[used] = '\0';
+    if (!whole && size >= sizeof(dots)) {
+        memcpy(ret_text + used, dots, sizeof(dots) - 1);
+        used += sizeof(dots) - 1;
+    }
+    if (size > 0)
+        ret_text[used] = '\0';
     return ret_text;
 }

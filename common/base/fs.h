@@ -21,6 +21,7 @@
 
 #define FS_TEMPORARY_PREFIX ".seawall-tmp."
 #define FS_TEMPORARY_SIZE 64
+#define FS_TEMPORARY_AGE_S 600
 
 enum fs_outcome {
     FS_ABSENT = 1, /* open: no such file; every directory on the way exists */
@@ -31,8 +32,8 @@ enum fs_outcome {
 int fs_open_directory(const char *path, int *ret_fd, struct err *err) MUST_USE;
 
 /*
- * Open a regular file for reading: no symbolic link as last component, never blocks on a FIFO
- * or device. `directory` may be AT_FDCWD. `label` names it in messages. ret_st may be NULL.
+ * Open a regular file for reading: no symbolic link as last component, never opens or blocks on
+ * a FIFO or device. `directory` may be AT_FDCWD. `label` names it in messages. ret_st may be NULL.
  * 0, FS_ABSENT, or -1 (ERR_LOCAL).
  */
 int fs_open_file(int directory, const char *path, const char *label, int *ret_fd,
@@ -50,25 +51,38 @@ struct newfile {
 int newfile_create(struct newfile *file, int directory, mode_t mode, struct err *err) MUST_USE;
 
 /*
- * Give it its name if that is free: link(2), which is atomic on local file systems and NFS.
- * durable: fsync the file before and the directory after. The file stays open for nothing: it
- * is closed (and its close checked). 0, FS_EXISTS, or -1.
+ * Give it its name (one component) if that is free: link(2), which is atomic on local file systems
+ * and NFS; renameat2(2) without replacing where there are no hard links. A name that got through
+ * although the answer was an error, as NFS can lose an answer, counts as done.
+ * durable: fsync the file before and the directory after. Delayed write errors are asked for
+ * before the name is given. A failure after that moment (the directory's fsync) leaves the name.
+ * The newfile is empty afterwards, whatever the outcome. 0, FS_EXISTS, or -1.
  */
 int newfile_commit_new(struct newfile *file, const char *name, bool durable,
                        struct err *err) MUST_USE;
 
-/* Give it its name, replacing what stood there. 0 or -1. */
+/* The same, replacing what stood there (a symbolic link is replaced, not followed). 0 or -1. */
 int newfile_commit_replace(struct newfile *file, const char *name, bool durable,
                            struct err *err) MUST_USE;
 
 /* Drop what was not committed. */
 void newfile_done(struct newfile *file);
 
-/* Make a directory and its parents (0700) below `directory`; existing ones are fine. The parents'
- * entries are made durable. 0 or -1. */
+/*
+ * Make a directory and its parents (0700) below `directory`; existing ones are fine, symbolic
+ * links and ".." are not. All their entries are made durable, those of existing ones too: who made
+ * them may not have come so far. 0 or -1.
+ */
 int fs_make_directories(int directory, const char *path, struct err *err) MUST_USE;
 
-/* Remove leftovers in `directory` whose process is gone. Best effort. */
+/* Make the entries of an open directory durable. `label` names it in messages. 0 or -1. */
+int fs_sync_directory(int directory, const char *label, struct err *err) MUST_USE;
+
+/*
+ * Remove leftovers in `directory`: our own user's regular files of exactly our naming, whose process
+ * is gone and that nobody wrote to for FS_TEMPORARY_AGE_S (the process may live on another host
+ * or in another process namespace). Best effort.
+ */
 void fs_clean_temporary(int directory);
 
 DEFINE_CLEANUP(newfile, struct newfile, newfile_done);

@@ -34,7 +34,8 @@ check_private(const struct stat *st, const char *path, const char *what, struct 
         return err_hint(err, "The file must belong to the user that runs this command, or to root.");
     }
 
-    mode_t forbidden = st->st_uid == geteuid() ? S_IRWXG | S_IRWXO : S_IWGRP | S_IXGRP | S_IRWXO;
+    /* What root owns its group may read, for root itself no less than for the server's user. */
+    mode_t forbidden = st->st_uid == 0 ? S_IWGRP | S_IXGRP | S_IRWXO : S_IRWXG | S_IRWXO;
     if ((st->st_mode & forbidden) != 0) {
         (void)err_set(err, ERR_CONFIG, "%s \"%s\" can be accessed by others (mode %04o)", what,
                       path, (unsigned)(st->st_mode & 07777));

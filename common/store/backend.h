@@ -21,10 +21,14 @@ enum task_kind {
 };
 
 struct store_ops {
+    bool creates_exclusively; /* store_creates_exclusively() */
     /* Begin the request. 0: it is under way or has ended. -1: nothing was begun (ERR_INTERNAL). */
     int (*start)(struct store_task *task, struct err *err);
-    /* The owner gave the task up while it was under way: release what is in task->backend. */
+    /* The task is given up while under way: release what is in task->backend. May be NULL. */
     void (*abandon)(struct store_task *task);
+    /* task->wake_ms has come (and was cleared). NULL for a backend that never sets it. */
+    void (*wake)(struct store_task *task);
+    /* Release the place and the store itself; store.c has released the name. */
     void (*close)(struct store *store);
 };
 
@@ -32,8 +36,8 @@ struct store_ops {
 struct store {
     const struct store_ops *ops;
     struct store_loop *loop;
-    char *name;
-    char *place;
+    char *name;  /* set by store_open() */
+    char *place; /* set by the backend, malloc()ed */
 };
 
 struct store_task {
@@ -47,14 +51,16 @@ struct store_task {
     struct store_range range; /* get */
     struct store_limits limits;
     int64_t started_ms;
+    int64_t wake_ms; /* clock_boot_ms() to be woken at; 0: not */
     unsigned attempts;
 
     bool ended;
-    int outcome; /* 0, a store_outcome, or -1 */
-    struct err err;
+    int outcome;    /* 0, a store_outcome, or -1 */
+    struct err err; /* why it failed; while under way: why the last attempt did, or empty */
     struct buf body;
     struct store_page page; /* entries and names live in page_memory */
     struct buf page_memory;
+    size_t page_last; /* where the name added last begins */
     bool skew_known;
     int64_t skew_s;
 
@@ -68,10 +74,17 @@ void task_end(struct store_task *task, int outcome);
 /* End a task as failed, with what is in *err; the store's name is put in front. */
 void task_fail(struct store_task *task, const struct err *err);
 
+/* What a failure of this task is called: `could not read "wal/x"`. Returns ret_text. */
+#define TASK_TEXT_SIZE (STORE_NAME_MAX + 64)
+const char *task_text(const struct store_task *task, char *ret_text);
+
 /*
- * Collect a page: names in byte order, relative to the root. Returns 0 or -1 (ERR_INTERNAL,
- * or ERR_CORRUPT when a name does not sort after the one before or lies outside the prefix).
+ * Collect a page: names in byte order, relative to the root. A name that store.h does not allow
+ * is none of ours and is left out. Returns 0 or -1 (ERR_INTERNAL, or ERR_CORRUPT when a name
+ * does not sort after the one before, lies outside the prefix or is one more than was asked for).
+ * task_page_reset() forgets what was collected, for another attempt.
  */
+void task_page_reset(struct store_task *task);
 int task_page_add(struct store_task *task, const char *name, size_t length, uint64_t size,
                   struct err *err) MUST_USE;
 int task_page_finish(struct store_task *task, bool more, struct err *err) MUST_USE;

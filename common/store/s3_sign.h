@@ -47,13 +47,19 @@ struct s3_request {
 struct s3_identity {
     const char *access_key_id;
     const char *secret_access_key;
-    const char *session_token; /* or NULL */
+    const char *session_token; /* NULL or empty: none */
     const char *region;
     const char *service; /* "s3" */
 };
 
-/* "20261122T153600Z" */
+/* "20261122T153600Z"; the nearest such date if the year does not have four digits. */
 void s3_sign_date(int64_t real_us, char *ret_date);
+
+/*
+ * All functions below append to a buffer of the caller and leave it as it was when they fail.
+ * They fail with ERR_INTERNAL: out of memory, the buffer's ceiling, or a request nobody should
+ * have built. No message contains a value.
+ */
 
 /* Append `text` percent-encoded once: unreserved characters stay, and '/' if keep_slash. */
 int s3_encode(struct buf *ret, const char *text, bool keep_slash, struct err *err) MUST_USE;
@@ -64,7 +70,11 @@ int s3_encode_query(struct buf *ret, const struct s3_request *request, struct er
 /*
  * Append the header lines to send, each "name: value\n": x-amz-content-sha256, x-amz-date,
  * x-amz-security-token if there is one, the request's own, and authorization (which signs them
- * all and host). 0 or -1 (ERR_INTERNAL).
+ * all and host). Values are sent as they are signed: trimmed, with runs of blanks made one.
+ * Refused are a header of the request's own that is not lower case, is given twice, is one of
+ * those made here, is empty (libcurl would not send it) or contains a control character; a host,
+ * region or access key id that could be read as more than that; a date or payload hash of
+ * another form. The lines contain the session token: the caller wipes them.
  */
 int s3_sign(const struct s3_request *request, const struct s3_identity *identity,
             const char *date, struct buf *ret_headers, struct err *err) MUST_USE;

@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: PostgreSQL */
+#include "base/exit.h"
+#include "cmocka_all.h"
+
+static void
+every_kind_has_the_code_of_the_table(void **state UNUSED)
+{
+    static const struct {
+        enum err_kind kind;
+        int archive;
+        int restore;
+    } table[] = {
+        {ERR_TRANSIENT, 10, 200}, {ERR_DENIED, 11, 202}, {ERR_CONFLICT, 12, 203},
+        {ERR_LOCAL, 13, 204},     {ERR_CONFIG, 14, 202}, {ERR_CORRUPT, 15, 201},
+        {ERR_INTERNAL, 16, 205},  {ERR_NONE, 16, 205},   {(enum err_kind)99, 16, 205},
+    };
+
+    for (size_t i = 0; i < ARRAY_SIZE(table); i++) {
+        assert_int_equal(exit_code(EXIT_SIDE_ARCHIVE, table[i].kind), table[i].archive);
+        assert_int_equal(exit_code(EXIT_SIDE_RESTORE, table[i].kind), table[i].restore);
+    }
+    assert_int_equal(EXIT_DONE, 0);
+    assert_int_equal(EXIT_PROVEN_ABSENT, 1);
+}
+
+/* What PostgreSQL makes of a code: see exit.h. 129 to 192 read as death by a signal. */
+static void
+no_failure_can_be_misread_by_postgresql(void **state UNUSED)
+{
+    for (int kind = -300; kind <= 300; kind++) {
+        int archive = exit_code(EXIT_SIDE_ARCHIVE, (enum err_kind)kind);
+        int restore = exit_code(EXIT_SIDE_RESTORE, (enum err_kind)kind);
+
+        assert_in_range(archive, 1, 125);
+        assert_int_not_equal(archive, EXIT_PROVEN_ABSENT);
+        assert_in_range(restore, 126, 255);
+        assert_not_in_range(restore, 126, 192);
+        assert_int_not_equal(restore, 143);
+    }
+}
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(every_kind_has_the_code_of_the_table),
+        cmocka_unit_test(no_failure_can_be_misread_by_postgresql),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
