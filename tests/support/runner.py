@@ -98,7 +98,7 @@ class Runner:
         self.running = None
         self.owner = False      # of self.work
         self.total = Tally()
-        default = "/tmp/seawall-build-%s" % (self.user.pw_name)
+        default = "/tmp/seawall-build-%s" % self.user.pw_name
         # one path per user, so that a second run finds and removes what a killed one left
         self.work = pathlib.Path(os.environ.get("SEAWALL_BUILD") or default).absolute()
         self.env = {
@@ -126,6 +126,8 @@ class Runner:
 
     def prepare(self):
         """An empty directory of the tests' user with a copy of the sources."""
+        if len(str(self.work)) > 50:
+            sys.exit("runner.py: %s: too long for the sockets in it" % self.work)
         if self.work.exists():
             if not (self.work / ".seawall-tests").exists() and any(self.work.iterdir()):
                 sys.exit("runner.py: %s is not mine; remove it or set SEAWALL_BUILD" % self.work)
