@@ -35,7 +35,8 @@ BUILDS = [
 ]
 # The report of a sanitizer must never look like an answer: seawall-fetch's 1 means "not there".
 SANITIZERS = {
-    "ASAN_OPTIONS": "exitcode=200:detect_leaks=1:strict_string_checks=1:check_initialization_order=1",
+    "ASAN_OPTIONS": "exitcode=200:detect_leaks=1:strict_string_checks=1"
+                    ":check_initialization_order=1",
     "UBSAN_OPTIONS": "halt_on_error=1:exitcode=200:print_stacktrace=1",
     "LSAN_OPTIONS": "exitcode=200",
 }
