@@ -242,8 +242,8 @@ judge_forbidden(const struct answer *answer, struct s3_verdict *verdict)
     const struct s3_question *question = answer->question;
     static const char *const rights[] = {
         [TASK_PUT] = "s3:PutObject and s3:GetObject",
-        [TASK_GET] = "s3:GetObject, and s3:ListBucket on the bucket, without which the store "
-                     "answers so for an object that does not exist",
+        [TASK_GET] = ("s3:GetObject, and s3:ListBucket on the bucket, without which the store "
+                      "answers so for an object that does not exist"),
         [TASK_LIST] = "s3:ListBucket on the bucket",
         [TASK_DELETE] = "s3:DeleteObject",
     };
