@@ -128,8 +128,9 @@ check_decryption(const struct archive *archive, const struct object *object,
     if (err.kind == ERR_CONFIG) {
         age_recipient_text(keyring->identities[0].public_key, recipient);
         (void)err_set(&err, ERR_CONFIG, "no configured identity can decrypt what this host writes");
-        (void)err_hint(&err, "Add the recipient of the identity file (its first: \"%s\") to "
-                             "recipients, or configure the identity file that belongs to them.",
+        (void)err_hint(&err,
+                       "Add the recipient of the identity file (its first: \"%s\") to "
+                       "recipients, or configure the identity file that belongs to them.",
                        recipient);
     }
     check_report_failed(report, "decryption", &err);
@@ -139,7 +140,7 @@ check_decryption(const struct archive *archive, const struct object *object,
 static void
 check_format(const struct archive *archive, struct check_report *report)
 {
-    static uint8_t content[SAMPLE_SIZE];
+    uint8_t content[SAMPLE_SIZE];
     struct span sample = {content, sizeof(content)};
     AUTO(keyring) struct keyring keyring = KEYRING_INIT;
     AUTO(buf) struct buf packed = BUF_INIT((size_t)object_size_bound(SAMPLE_SIZE));
@@ -156,7 +157,8 @@ check_format(const struct archive *archive, struct check_report *report)
         check_report_failed(report, "format", &err);
         return;
     }
-    if (object_open(packed.data, packed.size, name, SAMPLE_SYSTEM_ID, &keyring, &object, &err) < 0) {
+    if (object_open(packed.data, packed.size, name, SAMPLE_SYSTEM_ID, &keyring, &object, &err) <
+        0) {
         if (err.kind == ERR_CONFIG) {
             writer_public_text(&archive->writer.public_half, writer);
             (void)err_set(&err, ERR_CONFIG,
@@ -182,8 +184,8 @@ check_acknowledge(const struct archive *archive, struct check_report *report)
 
     if (n > 1 && k <= n / 2)
         check_report_ok(report, "acknowledge",
-                        "acknowledge = %zu of %zu stores: two primaries that reach different stores "
-                        "can both archive; acknowledge = %zu rules that out",
+                        "acknowledge = %zu of %zu stores: two primaries that reach different "
+                        "stores can both archive; acknowledge = %zu rules that out",
                         k, n, n / 2 + 1);
     else
         check_report_ok(report, "acknowledge", "acknowledge = %zu of %zu stores", k, n);

@@ -18,7 +18,8 @@
 #define CONNECT_MS 120000 /* all addresses and the resolver */
 #define VERSION_MIN 13
 #define VERSION_MAX 18
-#define LIBRARY_EXCLUSIVE 16 /* since then archive_command and archive_library exclude each other */
+#define LIBRARY_EXCLUSIVE 16 /* since then archive_command and archive_library exclude each other \
+                              */
 #define QUOTED_SIZE 400
 #define COMMAND_SIZE 400
 #define PUSH "seawall-push"
@@ -31,8 +32,8 @@ struct server {
     struct pg_client *client;
     struct pg_answer rows; /* of pg_settings: name, setting */
     bool standby;
-    bool archives;  /* as far as its settings tell, segments come to us */
-    bool belongs;   /* its system identifier does not contradict the configuration */
+    bool archives; /* as far as its settings tell, segments come to us */
+    bool belongs;  /* its system identifier does not contradict the configuration */
     uint64_t system_id;
     uint32_t segment_size;
 };
@@ -130,8 +131,8 @@ check_system(struct server *server)
     } else if (rc == 0 && expected != server->system_id) {
         server->belongs = false;
         (void)err_set(&err, ERR_CORRUPT,
-                      "the server has system identifier %" PRIu64 ", the data directory or system_id "
-                      "of this configuration has %" PRIu64,
+                      "the server has system identifier %" PRIu64 ", the data directory or "
+                      "system_id of this configuration has %" PRIu64,
                       server->system_id, expected);
         (void)err_hint(&err, "conninfo leads to another server than pgdata; correct one of them.");
         check_report_failed(server->report, "system-identifier", &err);
@@ -194,7 +195,8 @@ check_level(struct server *server)
     struct err err = ERR_INIT;
 
     if (setting_is(server, "wal_level", "replica") || setting_is(server, "wal_level", "logical")) {
-        check_report_ok(server->report, "wal-level", "wal_level = %s", setting(server, "wal_level"));
+        check_report_ok(server->report, "wal-level", "wal_level = %s",
+                        setting(server, "wal_level"));
         return;
     }
     server->archives = false;
@@ -267,8 +269,9 @@ judge_command(const struct server *server, struct err *err)
     char quoted[QUOTED_SIZE];
 
     if (has_library && has_command && pg_client_version(server->client) >= LIBRARY_EXCLUSIVE) {
-        (void)err_set(err, ERR_CONFIG, "archive_command and archive_library are both set: the server "
-                                       "refuses to archive");
+        (void)err_set(err, ERR_CONFIG,
+                      "archive_command and archive_library are both set: the server refuses to "
+                      "archive");
         return err_hint(err, "Set one of them to ''.");
     }
     if (has_library) {
@@ -276,7 +279,7 @@ judge_command(const struct server *server, struct err *err)
             return 0;
         (void)err_set(err, ERR_CONFIG, "archive_library is \"%s\": the server archives elsewhere",
                       quote(library, quoted));
-        return err_hint(err, "Set archive_library = ''; seawall-push is called by archive_command.");
+        return err_hint(err, "Set archive_library = ''; archive_command calls seawall-push.");
     }
     if (!has_command) {
         (void)err_set(err, ERR_CONFIG, "archive_command is empty: WAL piles up in pg_wal");
@@ -345,7 +348,7 @@ check_timeout(const struct server *server)
                       "archive_timeout is %" PRIu64 "%s: a server that writes little keeps WAL "
                       "unarchived for longer than objectives.rpo = %" PRId64 " s",
                       timeout, timeout == 0 ? " (never)" : " s", rpo);
-        (void)err_hint(&err, "Set archive_timeout to less than %" PRId64 " s and reload the server.",
+        (void)err_hint(&err, "Set archive_timeout to at most %" PRId64 " s, and reload the server.",
                        rpo);
     }
     check_report_warning(server->report, "archive-timeout", &err);
@@ -460,9 +463,10 @@ check_facts(struct server *server)
 void
 check_server(struct archive *archive, struct check_report *report)
 {
-    struct server server = {
-        .archive = archive, .settings = archive->settings, .report = report,
-        .rows = PG_ANSWER_INIT};
+    struct server server = {.archive = archive,
+                            .settings = archive->settings,
+                            .report = report,
+                            .rows = PG_ANSWER_INIT};
     struct err err = ERR_INIT;
 
     if (connect_server(&server, &err) < 0)

@@ -51,8 +51,8 @@ def _(t):
     t.equal(len(at), 1, "failures")
     t.contains(lines[at[0]], 'store "b"', "failure")
     t.true(lines[at[0] + 1].startswith("        hint: "), "hint")
-    t.true(all(re.match(r"(ok      |WARNING |FAILED  |        hint: |store |configuration |$)", line)
-               for line in lines), "shape of %r" % lines)
+    shape = r"(ok      |WARNING |FAILED  |        hint: |store |configuration |$)"
+    t.true(all(re.match(shape, line) for line in lines), "shape of %r" % lines)
     t.equal(result.err, "seawall-check: error: 1 of %d checks failed\n"
             % sum(line[:8] in ("ok      ", "WARNING ", "FAILED  ") for line in lines), "error")
 

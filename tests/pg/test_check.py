@@ -80,7 +80,7 @@ def _(t):
     t.equal(pg.current_wal(), before, "segment")
 
 
-@tap.check("an archive_command that is not Seawall's, empty or without %p is a failure with the line to set")
+@tap.check("an archive_command without Seawall or %p is a failure with the line to set")
 def _(t):
     setup, pg = make(t, command=False)
     pg.archive("cp %p /nonexistent/%f")
