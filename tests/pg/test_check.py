@@ -59,7 +59,7 @@ def _(t):
     for _ in range(3):
         # on a segment's boundary the server itself would name the one before
         pg.psql("select pg_create_restore_point('test')")
-        current = pg.current_wal()
+        current = pg.value("select pg_walfile_name(pg_current_wal_insert_lsn())")
         code, document, rows = check(setup)
         t.equal(code, 0, "exit code")
         t.contains(rows["switch"]["detail"], current, "segment")
