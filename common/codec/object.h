@@ -4,9 +4,10 @@
  * (docs/format.md). The one way in and the one way out for every layer above.
  *
  * Packing reads the file's bytes once, in pieces, and holds only the compressed
- * form: memory is object_pack_memory(size). Opening verifies everything that
- * needs no identity; unpacking hands out pieces of the file as they decode, and
- * its return value 0 is the only statement that they were the whole file.
+ * form: memory is object_size_bound() and what the compressor needs. Opening
+ * verifies everything that needs no identity; unpacking hands out pieces of the
+ * file as they decode, and its return value 0 is the only statement that they
+ * were the whole file.
  */
 #ifndef CODEC_OBJECT_H
 #define CODEC_OBJECT_H
@@ -46,21 +47,22 @@ struct object_packer; /* opaque */
 uint64_t object_size_bound(uint64_t file_size);
 
 /*
- * Begin an object for a file of at most `file_size` bytes. format and key are borrowed until
- * object_packer_free(). 0 or -1 (ERR_INTERNAL, ERR_CONFIG).
+ * Begin an object for a file of exactly `file_size` bytes. format, its recipients and key are
+ * borrowed until object_packer_free(). 0 or -1 (ERR_CONFIG: recipients, level; ERR_LOCAL: a file
+ * above OBJECT_FILE_MAX; ERR_INTERNAL).
  */
 int object_packer_new(const struct object_format *format, const struct writer_key *key,
                       uint64_t file_size, struct object_packer **ret_packer,
                       struct err *err) MUST_USE;
 
-/* The next piece of the file, of any size. 0 or -1 (also when file_size is passed). */
+/* The next piece of the file, of any size. 0 or -1 (ERR_LOCAL when file_size is passed). */
 int object_packer_write(struct object_packer *packer, const void *bytes, size_t size,
                         struct err *err) MUST_USE;
 
 /*
- * The file is complete (exactly file_size bytes): seal and encrypt. The packed object is
- * ret_spans[0] (header) followed by ret_spans[1] (payload), owned by the packer.
- * ret_seal may be NULL. 0 or -1.
+ * The file is complete (exactly file_size bytes, else ERR_LOCAL): seal and encrypt, once. The
+ * packed object is ret_spans[0] (header) followed by ret_spans[1] (payload), owned by the packer.
+ * index may be NULL, ret_seal too. 0 or -1; after -1 the packer can only be freed.
  */
 int object_packer_finish(struct object_packer *packer, const struct object_label *label,
                          const struct object_index *index, struct span *ret_spans,
@@ -92,8 +94,8 @@ int object_open(const void *bytes, size_t size, const char *name, uint64_t syste
  * The seal alone, from the first bytes of an object (1,024 suffice). The payload is not looked
  * at. Same results as object_open().
  */
-int object_peek(const void *bytes, size_t size, const struct keyring *keyring, struct seal *ret_seal,
-                struct err *err) MUST_USE;
+int object_peek(const void *bytes, size_t size, const struct keyring *keyring,
+                struct seal *ret_seal, struct err *err) MUST_USE;
 
 /* Gets the file's bytes in order. Returns 0, or -1 to stop with *err set. */
 typedef int (*object_sink)(void *context, const uint8_t *bytes, size_t size, struct err *err);
@@ -107,15 +109,22 @@ typedef int (*object_sink)(void *context, const uint8_t *bytes, size_t size, str
 int object_unpack(const struct object *object, const struct keyring *keyring, object_sink sink,
                   void *context, uint8_t *ret_digest, struct err *err) MUST_USE;
 
+enum object_outcome {
+    OBJECT_SHORT = 1, /* more of the object is needed; OBJECT_INDEX_BYTES suffice in any case */
+};
+
+/* From this many first bytes of any object, or the whole of a shorter one, the index is read. */
+#define OBJECT_INDEX_BYTES (OBJECT_HEADER_MAX + OBJECT_INDEX_MAX + (size_t)2 * 65536)
+
 /*
- * The segment index alone, from the first bytes of an object's payload: decrypts only the chunks
- * needed. `available` is how much of the object is in memory. 0 (ret_index filled; version 0:
- * none), or -1. Not authenticated beyond its chunks: the seal's payload hash is not checked.
+ * The segment index alone, from the first bytes of an object: decrypts only the chunks needed.
+ * `available` is how much of the object is in memory: OBJECT_HEADER_MAX at least, or all of it.
+ * The seal is verified, its payload hash is not: beyond the seal the index is only as authentic as
+ * encryption makes it, and not at all in an unencrypted object. 0 (ret_index holds the index,
+ * replacing its content; version 0: none), OBJECT_SHORT, or -1 as for object_open() and
+ * object_unpack().
  */
 int object_read_index(const void *bytes, size_t available, const struct keyring *keyring,
                       uint32_t *ret_version, struct buf *ret_index, struct err *err) MUST_USE;
-
-/* Constant-time comparison of two digests. */
-bool digest_equal(const uint8_t *left, const uint8_t *right);
 
 #endif

@@ -8,12 +8,12 @@
 #ifndef CODEC_SEAL_H
 #define CODEC_SEAL_H
 
+#include "codec/digest.h"
 #include "codec/keys.h"
 
 #define SEAL_NAME_MAX 255
 #define SEAL_SIZE_MAX (176 + SEAL_NAME_MAX)
 #define SEAL_SIZE_MIN 177
-#define DIGEST_SIZE 32
 
 enum encryption {
     ENCRYPTION_NONE = 0,
@@ -43,14 +43,16 @@ struct seal {
 int seal_fingerprint(const struct writer_key *key, const char *name, const uint8_t *file_digest,
                      uint8_t *ret_fingerprint, struct err *err) MUST_USE;
 
-/* Sign. writer_id is taken from the key. `bytes` has SEAL_SIZE_MAX. 0 or -1. */
+/* Sign. writer_id is taken from the key. `bytes` has SEAL_SIZE_MAX. 0 or -1 (ERR_INTERNAL, also
+ * for what seal_read() would refuse). */
 int seal_write(const struct seal *seal, const struct writer_key *key, uint8_t *bytes,
                size_t *ret_size, struct err *err) MUST_USE;
 
 /*
  * Parse and verify against the keyring's writers. Returns 0, or -1: ERR_CORRUPT (form,
  * signature), ERR_CONFIG (writer key id not among the writers, or a newer seal version; the
- * text names them). Name and system id are the caller's to compare.
+ * text names them). Name and system id are the caller's to compare. A name that is read is
+ * printable ASCII without blanks, so it may stand in messages.
  */
 int seal_read(const uint8_t *bytes, size_t size, const struct keyring *keyring, struct seal *ret,
               struct err *err) MUST_USE;

@@ -3,9 +3,12 @@
  * settings.h: the configuration file, read strictly into one struct.
  *
  * The file is --config, else $SEAWALL_CONFIG, else /etc/seawall/seawall.conf, in
- * libconfig syntax. settings.def is the table of everything it may say. Unknown
- * and double names, wrong types and values out of bounds are errors with file and
- * line; values are never echoed. Nothing here opens the files that settings name.
+ * libconfig syntax without "@include". settings.def is the table of everything it may say.
+ * Unknown and double names, wrong types and values out of bounds are errors with file and
+ * line; values are never echoed. What libconfig would silently misread (numbers beyond 32
+ * bits, an open comment, escapes) is refused before it sees the text. Relative file names
+ * count from the directory of the file as it was named. Nothing here opens the files that
+ * settings name.
  */
 #ifndef CONFIG_SETTINGS_H
 #define CONFIG_SETTINGS_H
@@ -83,16 +86,20 @@ struct settings {
 };
 
 /*
- * Read and check the file. `file` NULL: $SEAWALL_CONFIG, then the default. The file must not be
- * writable by group or others and must belong to us or to root; if it holds a
- * secret_access_key it must be private as base/secret.h says. Cross checks: cluster's grammar
- * (docs/format.md section 1), store names [a-z0-9-]{1,32} and unique, URLs unique, acknowledge <= number
- * of stores, both static credentials or none, recipients present if encrypted, system_id
- * decimal. 0 or -1: ERR_CONFIG, "file:line: ...".
+ * Read and check the file. `file` NULL: $SEAWALL_CONFIG if set and not empty, then the default;
+ * settings->file is absolute. The file must be a regular one, must not be writable by group or
+ * others and must belong to us or to root; if it holds a secret_access_key, or a conninfo with a
+ * password, it must be private as base/secret.h says. A symbolic link is followed if link and
+ * directory belong to us or root and nobody else can replace it. Cross checks: cluster's grammar
+ * (docs/format.md section 1), store names [a-z0-9-]{1,32} and unique, no two stores with the same
+ * url and endpoint, acknowledge <= number of stores, both static credentials or none,
+ * recipients present if encrypted, system_id decimal, compression_level <= 12 for lz4.
+ * 0 or -1: ERR_CONFIG, "file:line: ..." (or ERR_INTERNAL: out of memory).
  */
 int settings_read(const char *file, struct settings **ret_settings, struct err *err) MUST_USE;
 
-/* The parser behind it, for bytes already in memory (tests, fuzzing). No permission checks. */
+/* The parser behind it, for bytes already in memory (tests, fuzzing). No permission checks;
+ * `file` names the text and gives the directory of relative file names. */
 int settings_parse(const char *text, size_t size, const char *file,
                    struct settings **ret_settings, struct err *err) MUST_USE;
 

@@ -21,6 +21,7 @@ enum task_kind {
 };
 
 struct store_ops {
+    bool creates_exclusively; /* store_creates_exclusively() */
     /* Begin the request. 0: it is under way or has ended. -1: nothing was begun (ERR_INTERNAL). */
     int (*start)(struct store_task *task, struct err *err);
     /* The task is given up while under way: release what is in task->backend. May be NULL. */

@@ -8,7 +8,7 @@
 #include "base/cleanup.h"
 #include "base/hex.h"
 
-#define XML_SIZE_MAX (16 * MIB) /* 1000 keys of 1024 bytes, each byte a character reference */
+#define XML_SIZE_MAX (8 * MIB) /* 1000 keys of 1024 bytes, each byte a character reference */
 #define DEPTH_MAX 16
 #define ELEMENTS_MAX 65536
 #define KEY_TEXT_MAX ((size_t)3 * S3_KEY_MAX) /* percent-encoded */

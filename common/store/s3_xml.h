@@ -32,7 +32,7 @@ bool s3_error_parse(const void *body, size_t size, struct s3_error *ret);
 struct s3_list_sink {
     /*
      * One <Contents>, in document order; the key is decoded text of 1 to S3_KEY_MAX bytes,
-     * without and with a NUL behind it, but otherwise whatever the bucket holds. 0 or -1 to stop.
+     * no NUL in it and one behind it, but otherwise whatever the bucket holds. 0 or -1 to stop.
      */
     int (*entry)(struct s3_list_sink *sink, const char *key, size_t length, uint64_t size,
                  struct err *err);

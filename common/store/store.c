@@ -101,6 +101,12 @@ store_place(const struct store *store)
     return store->place;
 }
 
+bool
+store_creates_exclusively(const struct store *store)
+{
+    return store->ops->creates_exclusively;
+}
+
 /* ---- starting tasks ---- */
 
 static int

@@ -78,6 +78,12 @@ const char *store_name(const struct store *store);
 /* A place for a person: "file:///backup", "s3://bucket/root (https://endpoint)". No secrets. */
 const char *store_place(const struct store *store);
 
+/*
+ * Is a put exclusive by construction (a directory's link(2))? If not, the store must prove on every
+ * use that it honours the condition: some S3 services accept it and overwrite all the same.
+ */
+bool store_creates_exclusively(const struct store *store);
+
 /* ---- tasks ---- */
 
 /*

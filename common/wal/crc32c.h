@@ -12,4 +12,7 @@
 /* Start with 0 and feed the pieces in order; every result is the finished CRC so far. */
 uint32_t crc32c(uint32_t crc, const void *bytes, size_t size);
 
+/* The same without the processor's own instruction, which crc32c() uses where there is one. */
+uint32_t crc32c_portable(uint32_t crc, const void *bytes, size_t size);
+
 #endif

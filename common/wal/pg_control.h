@@ -29,12 +29,15 @@ struct pg_control {
     uint32_t catalog_version;
     uint32_t segment_size; /* bytes */
     uint32_t timeline;     /* of the latest checkpoint */
-    int server_version;    /* major, 13 to 18; 0: newer or older, layout unknown */
+    int server_version;    /* major, 13 to 18; 0: no release has this catalog (beta, fork) */
 };
 
 /*
- * 0; PG_CONTROL_TORN; -1: ERR_CORRUPT (too short, other byte order, a version this build does
- * not know - the text names it).
+ * Read the beginning of the file, at least PG_CONTROL_MIN_SIZE bytes. The control version tells
+ * the layout (13 to 16 share one); the catalog version tells the major.
+ * 0; PG_CONTROL_TORN; -1: ERR_CORRUPT (too short, other byte order, a control version this build
+ * does not know - the text names it -, or values that cannot be although the checksum holds:
+ * system identifier or timeline 0, an illegal segment size).
  */
 int pg_control_parse(const void *bytes, size_t size, struct pg_control *ret,
                      struct err *err) MUST_USE;

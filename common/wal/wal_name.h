@@ -17,6 +17,7 @@
 
 #define WAL_NAME_SIZE 48 /* the longest name is 40 characters */
 #define WAL_SEGMENT_NAME_LENGTH 24
+#define WAL_LSN_TEXT_SIZE 24
 #define WAL_SEGMENT_SIZE_MIN ((uint32_t)1 << 20)
 #define WAL_SEGMENT_SIZE_MAX ((uint32_t)1 << 30)
 
@@ -45,16 +46,20 @@ bool wal_name_parse(const char *text, size_t length, struct wal_name *ret);
 /* Power of two from 1 MiB to 1 GiB. */
 bool wal_segment_size_valid(uint64_t size);
 
-/* Does the segment number fit this segment size (seg < 2^32 / size)? */
+/*
+ * Can this name exist where segments have this size: is the segment's place in its log below
+ * 2^32 / size, and the offset of a backup history file inside the segment? Everywhere below
+ * `segment_size` is a valid one.
+ */
 bool wal_name_fits(const struct wal_name *name, uint32_t segment_size);
 
-/* First byte position of the segment (log * 2^32 + seg * size). */
+/* First byte position of the segment (log * 2^32 + seg * size). For names that fit. */
 uint64_t wal_name_start_lsn(const struct wal_name *name, uint32_t segment_size);
 
 /* Consecutive number of the segment, equal for all timelines: start LSN / size. */
 uint64_t wal_name_segment_number(const struct wal_name *name, uint32_t segment_size);
 
-/* The segment with this number on this timeline. */
+/* The segment with this number (below 2^64 / size) on this timeline. */
 void wal_name_of_segment(uint32_t timeline, uint64_t number, uint32_t segment_size,
                          struct wal_name *ret);
 
@@ -63,10 +68,10 @@ void wal_name_of_lsn(uint32_t timeline, uint64_t lsn, uint32_t segment_size, str
 
 void wal_name_of_history(uint32_t timeline, struct wal_name *ret);
 
-/* "hi/lo" as PostgreSQL up to 18 prints it. `text` has 24 bytes. Returns text. */
+/* "hi/lo" as PostgreSQL up to 18 prints it. `text` has WAL_LSN_TEXT_SIZE. Returns text. */
 const char *wal_lsn_text(uint64_t lsn, char *text);
 
-/* Read "hi/lo", 1 to 8 hexadecimal digits (either case) each. */
+/* Read "hi/lo", 1 to 8 hexadecimal digits (either case) each, and nothing else: all versions. */
 bool wal_lsn_parse(const char *text, size_t length, uint64_t *ret_lsn);
 
 #endif

@@ -1,0 +1,387 @@
+/* SPDX-License-Identifier: PostgreSQL */
+#include "archive/delivery.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+
+#define PLACE_SIZE 320
+
+enum step {
+    STEP_PROBE,       /* put the probe object: "exists" proves the condition works */
+    STEP_PROBE_AGAIN, /* it was created just now: putting it again must say "exists" */
+    STEP_READY,       /* waiting for the object */
+    STEP_PUT,
+    STEP_COMPARE, /* the name is taken: read what is there */
+    STEP_HOLDS,
+    STEP_FAILED,
+};
+
+struct target {
+    struct store *store;
+    enum step step;
+    struct store_task *task;
+    struct err err; /* STEP_FAILED */
+};
+
+struct delivery {
+    struct archive *archive;
+    struct notices *notices;
+    int64_t deadline_ms;
+    struct target targets[SETTINGS_STORES_MAX];
+    size_t n_targets;
+    const struct delivery_object *object; /* NULL until delivery_run() */
+    char probe_name[OBJECT_NAME_SIZE];
+    struct span probe_content;
+};
+
+static void
+fail(struct target *target, const struct err *why)
+{
+    target->step = STEP_FAILED;
+    target->err = *why;
+}
+
+static struct store_limits
+limits_of(const struct delivery *delivery)
+{
+    int64_t left = delivery->deadline_ms - clock_boot_ms();
+
+    return (struct store_limits){.deadline_ms = delivery->deadline_ms,
+                                 .retry_ms = MAX_OF(left, 0)};
+}
+
+/* Start the request that belongs to the target's step. */
+static void
+start(struct delivery *delivery, struct target *target, enum step step)
+{
+    struct store_limits limits = limits_of(delivery);
+    struct err err = ERR_INIT;
+    int rc = 0;
+
+    store_task_free(target->task);
+    target->task = NULL;
+    target->step = step;
+    if (step == STEP_PROBE || step == STEP_PROBE_AGAIN) {
+        rc = store_start_put(target->store, delivery->probe_name, &delivery->probe_content, 1,
+                             &limits, &target->task, &err);
+    } else if (step == STEP_PUT) {
+        rc = store_start_put(target->store, delivery->object->name, delivery->object->spans, 2,
+                             &limits, &target->task, &err);
+    } else if (step == STEP_COMPARE) {
+        struct store_range whole = {
+            .max_size = object_size_bound(MAX_OF(delivery->object->seal->file_size, MIB)),
+        };
+        rc = store_start_get(target->store, delivery->object->name, &whole, &limits, &target->task,
+                             &err);
+    }
+    if (rc < 0)
+        fail(target, &err);
+}
+
+/* Another writer's seal has another fingerprint for the same content: only decrypting can tell. */
+static int
+compare_decrypted(const struct delivery *delivery, const struct object *stored, struct err *err)
+{
+    uint8_t digest[DIGEST_SIZE];
+    char place[PLACE_SIZE];
+
+    if (object_unpack(stored, &delivery->archive->keyring, NULL, NULL, digest, err) < 0) {
+        if (err->kind != ERR_CONFIG)
+            return -1;
+        (void)err_set(err, ERR_CONFLICT,
+                      "\"%s\" is already archived by another writer key, and without an identity "
+                      "its content cannot be compared",
+                      delivery->object->file);
+        return err_hint(err, "Give all servers of the cluster the same writer key.");
+    }
+    if (digest_equal(digest, delivery->object->file_digest))
+        return 0;
+    (void)err_set(err, ERR_CONFLICT, "\"%s\" is already archived with other content, created %s",
+                  delivery->object->file, clock_text(stored->seal.created_us, place));
+    return err_hint(err, "Another server archives under the same cluster name and timeline.");
+}
+
+/* Is what the store has under the name our content, whole and signed? */
+static int
+compare(const struct delivery *delivery, struct target *target, struct err *err)
+{
+    const struct delivery_object *object = delivery->object;
+    struct span body = store_task_body(target->task);
+    struct object stored;
+    char created[CLOCK_TEXT_SIZE];
+
+    if (object_open(body.data, body.size, object->name, object->system_id,
+                    &delivery->archive->keyring, &stored, err) < 0) {
+        /* Signed by nobody we know is other content until somebody says otherwise. */
+        if (err->kind == ERR_CONFIG)
+            err->kind = ERR_CONFLICT;
+        (void)err_wrap(err, "store \"%s\" already has an object named \"%s\", which is not valid",
+                       store_name(target->store), object->name);
+        return err_hint(err, "Nothing was overwritten. Find out who wrote it; \"writers\" must "
+                             "list the public key of every writer of this cluster.");
+    }
+    if (digest_equal(stored.seal.fingerprint, object->seal->fingerprint))
+        return 0;
+    if (memcmp(stored.seal.writer_id, object->seal->writer_id, WRITER_ID_SIZE) != 0)
+        return compare_decrypted(delivery, &stored, err);
+    (void)err_set(err, ERR_CONFLICT,
+                  "store \"%s\" already has \"%s\" with other content, created %s",
+                  store_name(target->store), object->file,
+                  clock_text(stored.seal.created_us, created));
+    return err_hint(err, "Nothing was overwritten. Another server (an old primary, a clone) archives "
+                         "under the same cluster name and timeline: stop it, or give this one "
+                         "another cluster name.");
+}
+
+static void
+advance_probe(struct delivery *delivery, struct target *target, int rc)
+{
+    struct err err = ERR_INIT;
+
+    if (rc == STORE_EXISTS) {
+        target->step = STEP_READY;
+        if (delivery->object != NULL)
+            start(delivery, target, STEP_PUT);
+        return;
+    }
+    if (target->step == STEP_PROBE) {
+        start(delivery, target, STEP_PROBE_AGAIN);
+        return;
+    }
+    (void)err_set(&err, ERR_DENIED,
+                  "store \"%s\" overwrites existing objects: it ignores If-None-Match",
+                  store_name(target->store));
+    (void)err_hint(&err, "Conditional create does not work on this bucket (a Ceph bucket must not "
+                         "be versioned); \"seawall check\" tells more. Nothing was stored there.");
+    fail(target, &err);
+}
+
+static void
+advance_compare(struct delivery *delivery, struct target *target, int rc)
+{
+    struct err err = ERR_INIT;
+
+    if (rc == 0) {
+        if (compare(delivery, target, &err) < 0) {
+            fail(target, &err);
+            return;
+        }
+        target->step = STEP_HOLDS;
+        notice(delivery->notices, LOG_INFO,
+               "\"%s\" is already in store \"%s\" with the same content", delivery->object->file,
+               store_name(target->store));
+        return;
+    }
+    (void)err_set(&err, ERR_TRANSIENT,
+                  "store \"%s\" said that \"%s\" exists, but does not give it out (%s)",
+                  store_name(target->store), delivery->object->name,
+                  rc == STORE_DELETED ? "deleted" : "absent");
+    fail(target, &err);
+}
+
+/* The target's request has ended: what follows. */
+static void
+advance(struct delivery *delivery, struct target *target)
+{
+    struct err err = ERR_INIT;
+    int rc = store_task_result(target->task, &err);
+
+    if (rc < 0) {
+        fail(target, &err);
+    } else if (target->step == STEP_PROBE || target->step == STEP_PROBE_AGAIN) {
+        advance_probe(delivery, target, rc);
+    } else if (target->step == STEP_PUT) {
+        if (rc == STORE_EXISTS)
+            start(delivery, target, STEP_COMPARE);
+        else
+            target->step = STEP_HOLDS;
+    } else if (target->step == STEP_COMPARE) {
+        advance_compare(delivery, target, rc);
+    }
+}
+
+static bool
+settled(const struct target *target)
+{
+    return target->step == STEP_HOLDS || target->step == STEP_FAILED;
+}
+
+/* Take up every answer that is there; an answer may start a request that has its answer at once. */
+static void
+advance_all(struct delivery *delivery)
+{
+    bool moved = true;
+
+    while (moved) {
+        moved = false;
+        for (size_t i = 0; i < delivery->n_targets; i++) {
+            struct target *target = &delivery->targets[i];
+
+            if (settled(target) || target->step == STEP_READY || !store_task_ended(target->task))
+                continue;
+            advance(delivery, target);
+            moved = true;
+        }
+    }
+}
+
+static size_t
+count(const struct delivery *delivery, enum step step)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < delivery->n_targets; i++)
+        n += delivery->targets[i].step == step;
+    return n;
+}
+
+/* Which kind speaks for the whole when several stores failed: the one a person must act on first. */
+static int
+gravity(enum err_kind kind)
+{
+    static const enum err_kind ascending[] = {ERR_NONE,   ERR_TRANSIENT, ERR_LOCAL,   ERR_INTERNAL,
+                                              ERR_DENIED, ERR_CONFIG,    ERR_CORRUPT, ERR_CONFLICT};
+
+    for (size_t i = 0; i < ARRAY_SIZE(ascending); i++)
+        if (ascending[i] == kind)
+            return (int)i;
+    return 0;
+}
+
+static void
+notice_failures(const struct delivery *delivery, const struct target *told)
+{
+    for (size_t i = 0; i < delivery->n_targets; i++) {
+        const struct target *target = &delivery->targets[i];
+        const char *name = delivery->archive->stores[i].settings->name;
+
+        if (target == told)
+            continue;
+        if (target->step == STEP_FAILED)
+            notice_err(delivery->notices, LOG_WARNING, &target->err,
+                       "\"%s\" is not in store \"%s\" yet", delivery->object->file, name);
+        else if (target->step != STEP_HOLDS)
+            notice(delivery->notices, LOG_WARNING,
+                   "\"%s\" is not in store \"%s\" yet: no answer in time", delivery->object->file,
+                   name);
+    }
+}
+
+static int
+verdict(const struct delivery *delivery, struct err *err)
+{
+    size_t holds = count(delivery, STEP_HOLDS);
+    size_t needed = delivery->archive->acknowledge;
+    const struct target *gravest = NULL;
+
+    for (size_t i = 0; i < delivery->n_targets; i++) {
+        const struct target *target = &delivery->targets[i];
+
+        if (target->step == STEP_FAILED &&
+            (gravest == NULL || gravity(target->err.kind) > gravity(gravest->err.kind)))
+            gravest = target;
+    }
+    bool conflict = gravest != NULL && gravest->err.kind == ERR_CONFLICT;
+    if (holds >= needed && !conflict) {
+        notice_failures(delivery, NULL);
+        return 0;
+    }
+    notice_failures(delivery, gravest);
+    if (gravest == NULL)
+        return err_set(err, ERR_TRANSIENT,
+                       "could not archive \"%s\": %zu of %zu stores that must hold it answered in "
+                       "time",
+                       delivery->object->file, holds, needed);
+    *err = gravest->err;
+    return err_wrap(err, "could not archive \"%s\" (%zu of %zu stores that must hold it do)",
+                    delivery->object->file, holds, needed);
+}
+
+int
+delivery_new(struct archive *archive, int64_t deadline_ms, struct notices *notices,
+             struct delivery **ret_delivery, struct err *err)
+{
+    AUTO(delivery) struct delivery *delivery = calloc(1, sizeof(*delivery));
+
+    if (delivery == NULL)
+        return err_memory(err, "delivery");
+    delivery->archive = archive;
+    delivery->notices = notices;
+    delivery->deadline_ms = deadline_ms;
+    delivery->n_targets = archive->n_stores;
+    delivery->probe_content.data = (const uint8_t *)OBJECT_PROBE_CONTENT;
+    delivery->probe_content.size = strlen(OBJECT_PROBE_CONTENT);
+    object_name_probe(archive->settings->cluster, delivery->probe_name);
+
+    for (size_t i = 0; i < archive->n_stores; i++) {
+        struct target *target = &delivery->targets[i];
+
+        target->store = archive->stores[i].store;
+        if (target->store == NULL)
+            fail(target, &archive->stores[i].open_err);
+        else if (store_creates_exclusively(target->store))
+            target->step = STEP_READY;
+        else
+            start(delivery, target, STEP_PROBE);
+    }
+    /* Let the connections begin; packing takes longer than a handshake. */
+    if (store_loop_run(archive->loop, clock_boot_ms(), err) < 0 && err->kind == ERR_INTERNAL)
+        return -1;
+    *ret_delivery = TAKE_PTR(delivery);
+    return 0;
+}
+
+/* How long there is something to wait for; a time that has passed ends the delivery. */
+static int64_t
+wait_until(const struct delivery *delivery, int64_t enough_since_ms)
+{
+    int64_t lag_ms = delivery->archive->settings->lag_wait * 1000;
+
+    if (enough_since_ms == 0)
+        return delivery->deadline_ms;
+    return MIN_OF(delivery->deadline_ms, enough_since_ms + lag_ms);
+}
+
+int
+delivery_run(struct delivery *delivery, const struct delivery_object *object, struct err *err)
+{
+    int64_t enough_since_ms = 0;
+
+    delivery->object = object;
+    for (size_t i = 0; i < delivery->n_targets; i++)
+        if (delivery->targets[i].step == STEP_READY)
+            start(delivery, &delivery->targets[i], STEP_PUT);
+
+    for (;;) {
+        advance_all(delivery);
+        size_t holds = count(delivery, STEP_HOLDS);
+        if (holds + count(delivery, STEP_FAILED) == delivery->n_targets)
+            break;
+        if (enough_since_ms == 0 && holds >= delivery->archive->acknowledge)
+            enough_since_ms = clock_boot_ms();
+
+        int64_t until_ms = wait_until(delivery, enough_since_ms);
+        if (clock_boot_ms() >= until_ms)
+            break;
+        if (store_loop_run(delivery->archive->loop, until_ms, err) < 0) {
+            /* A stop request has failed every task; their results say so. */
+            if (err->kind != ERR_TRANSIENT)
+                return -1;
+            advance_all(delivery);
+            break;
+        }
+    }
+    return verdict(delivery, err);
+}
+
+void
+delivery_free(struct delivery *delivery)
+{
+    if (delivery == NULL)
+        return;
+    for (size_t i = 0; i < delivery->n_targets; i++)
+        store_task_free(delivery->targets[i].task);
+    free(delivery);
+}

@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: PostgreSQL */
+/*
+ * json.h: what a program prints for another program.
+ *
+ * A document is built in order: open an object or array, fill it, close it. Failures (memory,
+ * wrong nesting) are remembered and reported once, by json_print(), so the building code reads
+ * like the document. Keys are NULL inside arrays. Text that is not UTF-8 is quoted.
+ */
+#ifndef BASE_JSON_H
+#define BASE_JSON_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/cleanup.h"
+#include "base/err.h"
+
+struct json;
+
+/* A document whose root is an object. NULL if memory is out. */
+struct json *json_new(void);
+void json_free(struct json *json);
+
+void json_open_object(struct json *json, const char *key);
+void json_open_array(struct json *json, const char *key);
+void json_close(struct json *json);
+
+void json_add_text(struct json *json, const char *key, const char *text); /* NULL: null */
+void json_add_number(struct json *json, const char *key, int64_t number);
+void json_add_bool(struct json *json, const char *key, bool value);
+
+/* The document, indented, and a newline on stdout. 0 or -1 (ERR_INTERNAL, ERR_LOCAL). */
+int json_print(const struct json *json, struct err *err) MUST_USE;
+
+DEFINE_POINTER_CLEANUP(json, struct json, json_free);
+
+#endif

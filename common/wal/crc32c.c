@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: PostgreSQL */
+#include "wal/crc32c.h"
+
+#include "wal/crc32c_table.h"
+
+uint32_t
+crc32c_portable(uint32_t crc, const void *bytes, size_t size)
+{
+    const uint8_t *at = bytes;
+
+    crc = ~crc;
+    for (; size >= 8; size -= 8, at += 8) {
+        crc ^=
+            (uint32_t)at[0] | (uint32_t)at[1] << 8 | (uint32_t)at[2] << 16 | (uint32_t)at[3] << 24;
+        crc = crc32c_table[7][crc & 0xff] ^ crc32c_table[6][crc >> 8 & 0xff] ^
+              crc32c_table[5][crc >> 16 & 0xff] ^ crc32c_table[4][crc >> 24] ^
+              crc32c_table[3][at[4]] ^ crc32c_table[2][at[5]] ^ crc32c_table[1][at[6]] ^
+              crc32c_table[0][at[7]];
+    }
+    for (; size > 0; size--, at++)
+        crc = crc32c_table[0][(crc ^ *at) & 0xff] ^ crc >> 8;
+    return ~crc;
+}
+
+#if defined(__x86_64__)
+
+#include <nmmintrin.h>
+#include <string.h>
+
+__attribute__((target("sse4.2"))) static uint32_t
+crc32c_sse42(uint32_t crc, const void *bytes, size_t size)
+{
+    const uint8_t *at = bytes;
+    uint64_t wide = (uint32_t)~crc;
+
+    for (; size >= 8; size -= 8, at += 8) {
+        uint64_t piece;
+
+        memcpy(&piece, at, sizeof(piece));
+        wide = _mm_crc32_u64(wide, piece);
+    }
+    uint32_t narrow = (uint32_t)wide;
+    for (; size > 0; size--, at++)
+        narrow = _mm_crc32_u8(narrow, *at);
+    return ~narrow;
+}
+
+uint32_t
+crc32c(uint32_t crc, const void *bytes, size_t size)
+{
+    if (__builtin_cpu_supports("sse4.2"))
+        return crc32c_sse42(crc, bytes, size);
+    return crc32c_portable(crc, bytes, size);
+}
+
+#else
+
+uint32_t
+crc32c(uint32_t crc, const void *bytes, size_t size)
+{
+    return crc32c_portable(crc, bytes, size);
+}
+
+#endif
