@@ -88,8 +88,11 @@ bool store_creates_exclusively(const struct store *store);
 
 /*
  * Start a request. `deadline_ms` (clock_boot_ms()) ends it, retries included; `retry_ms` is how
- * long after its start new attempts may still begin (0: a single attempt). Returns 0 and a task
- * that is under way or already ended; the caller frees it. -1: ERR_INTERNAL.
+ * long after its start new attempts may still begin (0: a single attempt). Two corrections are
+ * made once each whatever retry_ms says, for without them no later task would do better: an S3
+ * store that refuses us is asked again with credentials loaded anew, and one that finds our clock
+ * wrong with its own time. Returns 0 and a task that is under way or already ended; the caller
+ * frees it. -1: ERR_INTERNAL.
  */
 struct store_limits {
     int64_t deadline_ms;
