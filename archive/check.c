@@ -12,9 +12,8 @@
 #define SAMPLE_SIZE (64 * KIB)
 #define SAMPLE_SYSTEM_ID 1
 
-/* A file system that hangs in a system call ends the run through the watchdog. */
-static void
-guard(int64_t after_ms)
+void
+check_guard(int64_t after_ms)
 {
     struct err ignored = ERR_INIT;
 
@@ -228,9 +227,9 @@ run_checks(const struct check_options *options, struct check_report *report)
     check_acknowledge(archive, report);
     for (size_t i = 0; i < archive->n_stores && process_stop_requested() == 0; i++) {
         check_report_group(report, "%s", archive_store_text(archive, i, text, sizeof(text)));
-        guard(settings->push_timeout * 1000 + GRACE_MS);
+        check_guard(settings->push_timeout * 1000 + GRACE_MS);
         check_store(archive, i, report);
-        guard(0);
+        check_guard(0);
     }
     if (options->with_server && process_stop_requested() == 0) {
         check_report_group(report, "server");

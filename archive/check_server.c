@@ -9,19 +9,17 @@
 #include "archive/check.h"
 #include "archive/check_switch.h"
 #include "base/clock.h"
-#include "base/exit.h"
 #include "base/hex.h"
 #include "base/process.h"
 #include "catalog/pgdata.h"
 
 #define QUESTION_MS 30000
 #define CONNECT_MS 120000 /* all addresses and the resolver */
+#define SWITCH_MS 150000  /* on top of push_timeout: its margin and four questions */
 #define VERSION_MIN 13
 #define VERSION_MAX 18
-#define LIBRARY_EXCLUSIVE 16 /* since then archive_command and archive_library exclude each other \
-                              */
+#define LIBRARY_EXCLUSIVE 16 /* from here on archive_command excludes archive_library */
 #define QUOTED_SIZE 400
-#define COMMAND_SIZE 400
 #define PUSH "seawall-push"
 #define LIBRARY "seawall_archive"
 
@@ -391,13 +389,10 @@ check_archiver(struct server *server)
 static int
 connect_server(struct server *server, struct err *err)
 {
-    struct err ignored = ERR_INIT;
-    int code = exit_code(EXIT_SIDE_ARCHIVE, ERR_TRANSIENT);
-
     /* Resolvers and handshakes have waits of their own, which no deadline of ours reaches. */
-    (void)!process_watchdog(CONNECT_MS, code, &ignored);
+    check_guard(CONNECT_MS);
     int rc = pg_client_open(server->settings->conninfo, &server->client, err);
-    (void)!process_watchdog(0, code, &ignored);
+    check_guard(0);
     if (rc < 0 && err->kind == ERR_TRANSIENT)
         (void)err_hint(err, "Set conninfo to the server's connection string, or use --no-server.");
     return rc;
@@ -455,9 +450,12 @@ check_facts(struct server *server)
     if (!server->archives || !server->belongs)
         return;
     check_archiver(server);
-    if (process_stop_requested() == 0)
-        check_switch(server->archive, server->client, server->system_id, server->segment_size,
-                     server->report);
+    if (process_stop_requested() != 0)
+        return;
+    check_guard(server->settings->push_timeout * 1000 + SWITCH_MS);
+    check_switch(server->archive, server->client, server->system_id, server->segment_size,
+                 server->report);
+    check_guard(0);
 }
 
 void

@@ -251,15 +251,16 @@ report_stores(const struct watch *watch, bool enough, struct check_report *repor
             continue;
         }
         /* That there is no such store was said before; that nothing came is the failure itself. */
-        if (arrival->store == NULL || !enough)
+        if (arrival->store == NULL || (!enough && err.kind == ERR_NONE))
             continue;
         if (err.kind == ERR_NONE)
             (void)err_set(&err, ERR_TRANSIENT, "store \"%s\": %s is not there yet", arrival->name,
                           watch->wal.text);
-        (void)err_hint(&err,
-                       "acknowledge = %zu is fulfilled without it; its own failures are in "
-                       "the server's log.",
-                       watch->archive->acknowledge);
+        if (enough)
+            (void)err_hint(&err,
+                           "acknowledge = %zu is fulfilled without it; the server's log says what "
+                           "push found.",
+                           watch->archive->acknowledge);
         check_report_warning(report, "switch", &err);
     }
 }
