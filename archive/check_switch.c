@@ -337,6 +337,13 @@ check_switch(struct archive *archive, struct pg_client *client, uint64_t system_
     for (size_t i = 0; i < archive->n_stores; i++)
         store_task_free(watch.arrivals[i].task);
 
+    if (process_stop_requested() != 0) {
+        (void)err_set(&err, ERR_TRANSIENT, "interrupted while waiting for %s in the stores",
+                      watch.wal.text);
+        check_report_failed(report, "switch", &err);
+        return;
+    }
+
     bool enough = count_holding(&watch) >= archive->acknowledge;
     report_stores(&watch, enough, report);
     if (enough)
