@@ -79,10 +79,10 @@ open_standard_descriptors(struct err *err)
 
 /* What could redirect, weaken or log our traffic, or change how text is read. */
 static const char *const foreign_environment[] = {
-    "http_proxy",    "https_proxy",  "HTTP_PROXY",   "HTTPS_PROXY",  "all_proxy",
-    "ALL_PROXY",     "no_proxy",     "NO_PROXY",     "SSLKEYLOGFILE", "SSL_CERT_FILE",
-    "SSL_CERT_DIR",  "CURL_CA_BUNDLE", "OPENSSL_CONF", "OPENSSL_MODULES", "OPENSSL_ENGINES",
-    "CURL_HOME",     "NETRC",        "LC_ALL",       "LC_NUMERIC",   "LC_TIME",
+    "http_proxy",   "https_proxy",    "HTTP_PROXY",   "HTTPS_PROXY",     "all_proxy",
+    "ALL_PROXY",    "no_proxy",       "NO_PROXY",     "SSLKEYLOGFILE",   "SSL_CERT_FILE",
+    "SSL_CERT_DIR", "CURL_CA_BUNDLE", "OPENSSL_CONF", "OPENSSL_MODULES", "OPENSSL_ENGINES",
+    "CURL_HOME",    "NETRC",          "LC_ALL",       "LC_NUMERIC",      "LC_TIME",
 };
 
 int
@@ -126,7 +126,11 @@ process_die_by(int signal_number)
 int
 process_watchdog(int64_t after_ms, int exit_code, struct err *err)
 {
+<<<<<<< HEAD
     /* A real-time signal of our own: ALRM may come ignored from PostgreSQL. */
+=======
+    /* A real-time signal of our own: ALRM may come ignored and belongs to nobody. */
+>>>>>>> w/dir
     int number = SIGRTMIN + 4;
 
     watchdog_exit_code = exit_code;
@@ -150,7 +154,11 @@ process_watchdog(int64_t after_ms, int exit_code, struct err *err)
     return 0;
 }
 
+<<<<<<< HEAD
 /* The one-letter state of a process in /proc, or 0. A zombie has ended; it waits to be reaped. */
+=======
+/* The one-letter state of a process in /proc, or 0. A zombie has ended, and waits to be reaped. */
+>>>>>>> w/dir
 static char
 process_state(pid_t pid)
 {
