@@ -37,7 +37,7 @@ struct manifest_entry {
     int64_t mtime;
     uint64_t size;
     uint32_t crc32c;
-    struct manifest_run *runs; /* writing: borrowed; reading: owned by the reader, until the next line */
+    struct manifest_run *runs; /* borrowed; reading: the reader's, until the next line */
     size_t n_runs;
     /* MANIFEST_HEAD */
     char label[BACKUP_LABEL_SIZE];
@@ -63,7 +63,8 @@ void manifest_reader_free(struct manifest_reader *reader);
 
 typedef int (*manifest_sink)(void *context, const struct manifest_entry *entry, struct err *err);
 
-/* Hand every line that is complete now to the sink. 0 or -1 (ERR_CORRUPT with the line number, or the sink's). */
+/* Hand every line that is complete now to the sink. 0 or -1 (ERR_CORRUPT with the line number, or
+ * the sink's error). */
 int manifest_reader_feed(struct manifest_reader *reader, const uint8_t *text, size_t size,
                          manifest_sink sink, void *context, struct err *err) MUST_USE;
 

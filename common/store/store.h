@@ -62,13 +62,14 @@ void store_loop_free(struct store_loop *loop);
 
 /*
  * Drive all tasks until at least one that was under way has ended, none is under way, or
- * `until_ms` (clock_boot_ms()) has come. 0 or -1 (ERR_INTERNAL, or ERR_TRANSIENT on a stop request).
+ * `until_ms` (clock_boot_ms()) has come. 0 or -1 (ERR_INTERNAL, or ERR_TRANSIENT on a stop
+ * request).
  */
 int store_loop_run(struct store_loop *loop, int64_t until_ms, struct err *err) MUST_USE;
 
 /* ---- stores ---- */
 
-/* Checks the configuration and opens what is local; S3 makes no connection. ERR_CONFIG, ERR_LOCAL. */
+/* Checks the configuration, opens what is local; S3 makes no connection. ERR_CONFIG, ERR_LOCAL. */
 int store_open(struct store_loop *loop, const struct store_config *config,
                struct store **ret_store, struct err *err) MUST_USE;
 void store_close(struct store *store);

@@ -169,7 +169,7 @@ an_unknown_writer_is_named(void **state)
     assert_int_equal(err.kind, ERR_CONFIG);
     assert_non_null(strstr(err.text, "c1786a8cc1211bec"));
 
-    /* Another key that has the same id does not verify; with the right one beside it, all is well. */
+    /* Another key of the same id does not verify; with the right one beside it, all is well. */
     assert_int_equal(writer_key_generate(&stranger, &err), 0);
     memcpy(stranger.public_half.id, key.public_half.id, WRITER_ID_SIZE);
     assert_int_equal(keyring_add_writer(&other, &stranger.public_half, &err), 0);
