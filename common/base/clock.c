@@ -40,11 +40,7 @@ clock_sleep_until(int64_t boot_ms)
     }
 }
 
-<<<<<<< HEAD
-/* Howard Hinnant, "chrono-Compatible Low-Level Date Algorithms": days_from_civil. */
-=======
 /* Howard Hinnant's "days_from_civil" (chrono-compatible low-level date algorithms). */
->>>>>>> w/dir
 int64_t
 clock_days_from_civil(int64_t year, unsigned month, unsigned day)
 {

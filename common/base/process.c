@@ -126,11 +126,7 @@ process_die_by(int signal_number)
 int
 process_watchdog(int64_t after_ms, int exit_code, struct err *err)
 {
-<<<<<<< HEAD
-    /* A real-time signal of our own: ALRM may come ignored from PostgreSQL. */
-=======
     /* A real-time signal of our own: ALRM may come ignored and belongs to nobody. */
->>>>>>> w/dir
     int number = SIGRTMIN + 4;
 
     watchdog_exit_code = exit_code;
@@ -154,11 +150,7 @@ process_watchdog(int64_t after_ms, int exit_code, struct err *err)
     return 0;
 }
 
-<<<<<<< HEAD
-/* The one-letter state of a process in /proc, or 0. A zombie has ended; it waits to be reaped. */
-=======
 /* The one-letter state of a process in /proc, or 0. A zombie has ended, and waits to be reaped. */
->>>>>>> w/dir
 static char
 process_state(pid_t pid)
 {
