@@ -3,8 +3,8 @@
  * plan.h: from which backup, along which timelines, with which WAL - and is all of it there?
  *
  * Made from the stores before anything is written anywhere. A plan that exists can be carried out;
- * what cannot is an error that says what is missing where, which is the last healthy segment, and up
- * to which LSN a recovery would be safe.
+ * what cannot is an error that says what is missing where, which is the last healthy segment, and
+ * up to which LSN a recovery would be safe.
  */
 #ifndef RESTORE_PLAN_H
 #define RESTORE_PLAN_H
@@ -47,7 +47,7 @@ struct plan {
 struct plan_request {
     struct recovery_target target;
     uint64_t system_id;   /* 0: the only one in the archive, or an error that lists them */
-    const char *label;    /* insist on this backup; NULL: the newest complete one before the target */
+    const char *label; /* insist on this backup; NULL: the newest complete one before the target */
     int64_t deadline_ms;
 };
 
