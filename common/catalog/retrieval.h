@@ -44,8 +44,8 @@ int retrieval_result(const struct retrieval *retrieval, struct object *ret_objec
 size_t retrieval_store(const struct retrieval *retrieval);
 
 /*
- * The object did not decode after all (object_unpack() failed): note it as damaged in that store and
- * ask the next one. 0: under way again; -1: no other store (*err stays as it is).
+ * The object did not decode after all (object_unpack() failed): note it as damaged in that store
+ * and ask the next one. 0: under way again; -1: no other store (*err stays as it is).
  */
 int retrieval_reject(struct retrieval *retrieval, struct err *err) MUST_USE;
 
