@@ -14,6 +14,8 @@
 #include "base/err.h"
 
 #define TARGET_NAME_SIZE 64 /* PostgreSQL's limit for a restore point, with its NUL */
+#define TARGET_TEXT_SIZE 320
+#define TARGET_SETTING_SIZE 192
 
 enum target_kind {
     TARGET_LATEST,
@@ -34,8 +36,8 @@ struct recovery_target {
     enum target_kind kind;
     int64_t time_us; /* since 1970-01-01 UTC */
     uint64_t lsn;
-    uint64_t xid; /* 32 bits, or 64 with the epoch, which is dropped */
-    char name[TARGET_NAME_SIZE];
+    uint32_t xid; /* never one of the special ones below 3 */
+    char name[TARGET_NAME_SIZE]; /* any bytes but control characters */
     enum target_timeline timeline_kind;
     uint32_t timeline;
 };
@@ -52,17 +54,29 @@ struct target_options {
 };
 
 /*
- * 0 or -1 (ERR_CONFIG, naming the option). A time is "YYYY-MM-DD HH:MM:SS[.ffffff]" or with T, and
- * must carry a zone: Z, +HH, +HH:MM or UTC; one without a zone is refused with both readings (UTC
- * and the local zone) as the hint.
+ * 0 or -1 (ERR_CONFIG, naming the option). A time is "YYYY-MM-DD HH:MM:SS[.ffffff]" (or with T in
+ * place of the blank) and must carry a zone, directly or after a blank: Z, UTC, +HH or +HH:MM; one
+ * without a zone is refused with both readings (UTC and the local zone) as the hint. An LSN is
+ * "hi/lo". A transaction id may have its epoch (pg_current_xact_id()), which is dropped. A timeline
+ * is decimal without leading zeros: PostgreSQL would read 010 as 8, and history files are named in
+ * hexadecimal.
  */
 int target_parse(const struct target_options *options, struct recovery_target *ret,
                  struct err *err) MUST_USE;
 
-/* For people: "time 2026-11-22 15:36:00+00", "LSN 0/5000028", "the end of the archived WAL". */
+/*
+ * For people: "time 2026-11-22 15:36:00+00", "LSN 0/5000028", "the end of the archived WAL".
+ * TARGET_TEXT_SIZE bytes suffice. Returns text.
+ */
 const char *target_text(const struct recovery_target *target, char *text, size_t size);
 
-/* The line for postgresql.auto.conf: "recovery_target_time = '...+00'\n" or nothing (latest). */
+/*
+ * The line for postgresql.auto.conf: "recovery_target_time = '...+00'\n" or nothing (latest).
+ * TARGET_SETTING_SIZE bytes suffice. The timeline is not in it. Returns text.
+ */
 const char *target_setting(const struct recovery_target *target, char *text, size_t size);
+
+/* The option of plan and restore that says it: "--lsn 0/5000028". As target_text(). */
+const char *target_option(const struct recovery_target *target, char *text, size_t size);
 
 #endif
