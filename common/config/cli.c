@@ -229,6 +229,28 @@ set_flag(const struct cli *cli, const struct cli_option *option, bool has_value,
     return 0;
 }
 
+static bool
+is_repeated(const struct cli *cli, const struct cli_option *option)
+{
+    return cli->repeated != NULL && strcmp(cli->repeated, option->name) == 0;
+}
+
+static int
+add_repeated(const struct cli *cli, const char *value, struct err *err)
+{
+    size_t n = 0;
+
+    while (cli->repeated_values[n] != NULL)
+        n++;
+    if (n == CLI_REPEATED_MAX) {
+        (void)err_set(err, ERR_CONFIG, "option \"%s\" is given more than %d times", cli->repeated,
+                      CLI_REPEATED_MAX);
+        return fail_with_hint(cli, err);
+    }
+    cli->repeated_values[n] = value;
+    return 0;
+}
+
 /* `inline_value` is what stands behind "=", or NULL. */
 static int
 set_option(struct parse *parse, const struct cli_option *option, const char *inline_value,
@@ -237,7 +259,7 @@ set_option(struct parse *parse, const struct cli_option *option, const char *inl
     const struct cli *cli = parse->cli;
     uint64_t bit = (uint64_t)1 << (option - cli->options);
 
-    if ((parse->seen & bit) != 0) {
+    if ((parse->seen & bit) != 0 && !is_repeated(cli, option)) {
         (void)err_set(err, ERR_CONFIG, "option \"%s\" is given twice", option->name);
         return fail_with_hint(cli, err);
     }
@@ -253,6 +275,8 @@ set_option(struct parse *parse, const struct cli_option *option, const char *inl
         (void)err_set(err, ERR_CONFIG, "option \"%s\" needs a value", option->name);
         return fail_with_hint(cli, err);
     }
+    if (is_repeated(cli, option))
+        return add_repeated(cli, value, err);
     *option->value = value;
     return 0;
 }

@@ -17,6 +17,7 @@
 
 #define CLI_OPTIONS_MAX 64
 #define CLI_HELP_WIDTH 80
+#define CLI_REPEATED_MAX 256
 
 /* As max_arguments: the first argument ends the options, and all behind it is another program's. */
 #define CLI_REST (-1)
@@ -37,6 +38,13 @@ struct cli {
     int min_arguments;
     int max_arguments;    /* or CLI_REST */
     const char *epilogue; /* more help text (exit codes), or NULL; lines are wrapped one by one */
+    /*
+     * One option may be given up to CLI_REPEATED_MAX times: its name, and where its values go,
+     * ended by NULL (CLI_REPEATED_MAX + 1 places that start as NULL). Its `value` in the table is
+     * NULL.
+     */
+    const char *repeated;
+    const char **repeated_values;
 };
 
 enum cli_outcome {
