@@ -115,16 +115,28 @@ json_add_bool(struct json *json, const char *key, bool value)
     add(json, key, json_boolean(value));
 }
 
-int
-json_print(const struct json *json, struct err *err)
+static int
+print(const struct json *json, size_t flags, struct err *err)
 {
     if (json == NULL || json->failed || json->depth != 1)
         return err_set(err, ERR_INTERNAL, "could not build the JSON document");
 
-    AUTO(ptr) char *text = json_dumps(json->open[0], JSON_INDENT(2) | JSON_PRESERVE_ORDER);
+    AUTO(ptr) char *text = json_dumps(json->open[0], flags | JSON_PRESERVE_ORDER);
     if (text == NULL)
         return err_memory(err, "JSON");
     if (io_write_full(STDOUT_FILENO, text, strlen(text), "standard output", err) < 0)
         return -1;
     return io_write_full(STDOUT_FILENO, "\n", 1, "standard output", err);
+}
+
+int
+json_print(const struct json *json, struct err *err)
+{
+    return print(json, JSON_INDENT(2), err);
+}
+
+int
+json_print_line(const struct json *json, struct err *err)
+{
+    return print(json, JSON_COMPACT, err);
 }

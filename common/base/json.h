@@ -3,8 +3,9 @@
  * json.h: what a program prints for another program.
  *
  * A document is built in order: open an object or array, fill it, close it. Failures (memory,
- * wrong nesting) are remembered and reported once, by json_print(), so the building code reads
- * like the document. Keys are NULL inside arrays. Text that is not UTF-8 is quoted.
+ * wrong nesting) are remembered and reported once, by json_print() or json_print_line(), so the
+ * building code reads like the document. Keys are NULL inside arrays. Text that is not UTF-8 is
+ * quoted.
  */
 #ifndef BASE_JSON_H
 #define BASE_JSON_H
@@ -31,6 +32,9 @@ void json_add_bool(struct json *json, const char *key, bool value);
 
 /* The document, indented, and a newline on stdout. 0 or -1 (ERR_INTERNAL, ERR_LOCAL). */
 int json_print(const struct json *json, struct err *err) MUST_USE;
+
+/* The same in a single line, for a stream of events. */
+int json_print_line(const struct json *json, struct err *err) MUST_USE;
 
 DEFINE_POINTER_CLEANUP(json, struct json, json_free);
 
