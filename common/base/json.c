@@ -115,13 +115,27 @@ json_add_bool(struct json *json, const char *key, bool value)
     add(json, key, json_boolean(value));
 }
 
+void
+json_fail(struct json *json)
+{
+    json->failed = true;
+}
+
 static int
-print(const struct json *json, size_t flags, struct err *err)
+check_complete(const struct json *json, struct err *err)
 {
     if (json == NULL || json->failed || json->depth != 1)
         return err_set(err, ERR_INTERNAL, "could not build the JSON document");
+    return 0;
+}
 
-    AUTO(ptr) char *text = json_dumps(json->open[0], flags | JSON_PRESERVE_ORDER);
+int
+json_print(const struct json *json, struct err *err)
+{
+    if (check_complete(json, err) < 0)
+        return -1;
+
+    AUTO(ptr) char *text = json_dumps(json->open[0], JSON_INDENT(2) | JSON_PRESERVE_ORDER);
     if (text == NULL)
         return err_memory(err, "JSON");
     if (io_write_full(STDOUT_FILENO, text, strlen(text), "standard output", err) < 0)
@@ -130,13 +144,13 @@ print(const struct json *json, size_t flags, struct err *err)
 }
 
 int
-json_print(const struct json *json, struct err *err)
+json_write(const struct json *json, struct buf *text, struct err *err)
 {
-    return print(json, JSON_INDENT(2), err);
-}
+    if (check_complete(json, err) < 0)
+        return -1;
 
-int
-json_print_line(const struct json *json, struct err *err)
-{
-    return print(json, JSON_COMPACT, err);
+    AUTO(ptr) char *line = json_dumps(json->open[0], JSON_COMPACT | JSON_PRESERVE_ORDER);
+    if (line == NULL)
+        return err_memory(err, "JSON");
+    return buf_append_text(text, line, err);
 }
