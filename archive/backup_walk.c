@@ -11,6 +11,7 @@
 #include "base/hex.h"
 #include "wal/page_checksum.h"
 
+#define VERSION_FILE "PG_VERSION"
 #define VERSION_NAME_SIZE 32
 #define SUMMARIES_SINCE 17
 #define QUOTED_SIZE 600
@@ -55,6 +56,7 @@ struct backup_walk {
     char version[VERSION_NAME_SIZE]; /* PG_15_202209061 */
     struct stat root_st;
     struct identity *locations; /* of the tablespaces, in their order */
+    bool begun; /* PG_VERSION was handed out */
     struct frame frames[WALK_DEPTH_MAX];
     size_t depth;
 };
@@ -93,8 +95,12 @@ walk_directory_path(const struct walk_directory *directory)
 void
 walk_path(const struct walk_directory *directory, const char *name, char *ret_path)
 {
-    (void)snprintf(ret_path, WALK_PATH_MAX, "%s%s%s", directory->path,
-                   directory->path[0] == '\0' ? "" : "/", name);
+    int n = snprintf(ret_path, WALK_PATH_MAX, "%s%s%s", directory->path,
+                     directory->path[0] == '\0' ? "" : "/", name);
+
+    /* Cannot be: the walk refuses such paths. A cut one would name something else. */
+    if (n < 0 || n >= WALK_PATH_MAX)
+        ret_path[0] = '\0';
 }
 
 /* Takes `fd` (-1: there is nothing to read). */
@@ -195,7 +201,8 @@ wanted_file(const struct frame *frame, struct walk_entry *entry)
 
     if (is_excluded_file(entry->name))
         return false;
-    if (frame->kind == KIND_GLOBAL && strcmp(entry->name, "pg_control") == 0)
+    if ((frame->kind == KIND_GLOBAL && strcmp(entry->name, "pg_control") == 0) ||
+        (frame->kind == KIND_ROOT && strcmp(entry->name, VERSION_FILE) == 0))
         return false;
     if (frame->kind == KIND_DATABASE) {
         if (is_temporary_relation(entry->name))
@@ -404,9 +411,23 @@ read_entry(const struct frame *frame, struct walk_entry *ret, struct err *err)
     }
 }
 
+static int
+first_entry(struct backup_walk *walk, struct walk_entry *ret, struct err *err)
+{
+    *ret = (struct walk_entry){.directory = walk->frames[0].directory, .name = VERSION_FILE};
+    if (fstatat(walk->options.root, VERSION_FILE, &ret->st, AT_SYMLINK_NOFOLLOW) < 0)
+        return err_sys(err, errno, "could not look at \"%s\"", VERSION_FILE);
+    if (!S_ISREG(ret->st.st_mode))
+        return err_set(err, ERR_LOCAL, "\"%s\" is not a regular file", VERSION_FILE);
+    walk->begun = true;
+    return 0;
+}
+
 int
 backup_walk_next(struct backup_walk *walk, struct walk_entry *ret, struct err *err)
 {
+    if (!walk->begun)
+        return first_entry(walk, ret, err);
     while (walk->depth > 0) {
         struct frame *frame = &walk->frames[walk->depth - 1];
         int rc = WALK_END;

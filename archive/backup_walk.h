@@ -65,8 +65,8 @@ int backup_walk_new(const struct walk_options *options, struct backup_walk **ret
                     struct err *err) MUST_USE;
 
 /*
- * The next entry; a directory comes before what is in it. What vanishes meanwhile is passed over.
- * 0, WALK_END, or -1 (ERR_LOCAL; ERR_INTERNAL).
+ * The next entry; a directory comes before what is in it. The first one is PG_VERSION, which never
+ * changes. What vanishes meanwhile is passed over. 0, WALK_END, or -1 (ERR_LOCAL; ERR_INTERNAL).
  */
 int backup_walk_next(struct backup_walk *walk, struct walk_entry *ret, struct err *err) MUST_USE;
 
