@@ -4,14 +4,14 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "archive/probe.h"
 #include "base/clock.h"
 
 #define PLACE_SIZE 320
 
 enum step {
-    STEP_PROBE,       /* put the probe object: "exists" proves the condition works */
-    STEP_PROBE_AGAIN, /* it was created just now: putting it again must say "exists" */
-    STEP_READY,       /* waiting for the object */
+    STEP_PROBE, /* the store is proving that it creates conditionally */
+    STEP_READY, /* waiting for the object */
     STEP_PUT,
     STEP_COMPARE, /* the name is taken: read what is there */
     STEP_HOLDS,
@@ -21,8 +21,9 @@ enum step {
 struct target {
     struct store *store;
     enum step step;
-    struct store_task *task;
-    struct err err; /* STEP_FAILED */
+    struct probe probe;
+    struct store_task *task; /* STEP_PUT, STEP_COMPARE */
+    struct err err;          /* STEP_FAILED */
 };
 
 struct delivery {
@@ -32,8 +33,6 @@ struct delivery {
     struct target targets[SETTINGS_STORES_MAX];
     size_t n_targets;
     const struct delivery_object *object; /* NULL until delivery_run() */
-    char probe_name[OBJECT_NAME_SIZE];
-    struct span probe_content;
 };
 
 static void
@@ -63,10 +62,7 @@ start(struct delivery *delivery, struct target *target, enum step step)
     store_task_free(target->task);
     target->task = NULL;
     target->step = step;
-    if (step == STEP_PROBE || step == STEP_PROBE_AGAIN) {
-        rc = store_start_put(target->store, delivery->probe_name, &delivery->probe_content, 1,
-                             &limits, &target->task, &err);
-    } else if (step == STEP_PUT) {
+    if (step == STEP_PUT) {
         rc = store_start_put(target->store, delivery->object->name, delivery->object->spans, 2,
                              &limits, &target->task, &err);
     } else if (step == STEP_COMPARE) {
@@ -137,26 +133,15 @@ compare(const struct delivery *delivery, struct target *target, struct err *err)
 }
 
 static void
-advance_probe(struct delivery *delivery, struct target *target, int rc)
+take_probe(struct delivery *delivery, struct target *target, int rc, const struct err *err)
 {
-    struct err err = ERR_INIT;
-
-    if (rc == STORE_EXISTS) {
+    if (rc < 0) {
+        fail(target, err);
+    } else if (rc == 0) {
         target->step = STEP_READY;
         if (delivery->object != NULL)
             start(delivery, target, STEP_PUT);
-        return;
     }
-    if (target->step == STEP_PROBE) {
-        start(delivery, target, STEP_PROBE_AGAIN);
-        return;
-    }
-    (void)err_set(&err, ERR_DENIED,
-                  "store \"%s\" overwrites existing objects: it ignores If-None-Match",
-                  store_name(target->store));
-    (void)err_hint(&err, "Conditional create does not work on this bucket (a Ceph bucket must not "
-                         "be versioned); \"seawall check\" tells more. Nothing was stored there.");
-    fail(target, &err);
 }
 
 static void
@@ -187,12 +172,17 @@ static void
 advance(struct delivery *delivery, struct target *target)
 {
     struct err err = ERR_INIT;
-    int rc = store_task_result(target->task, &err);
 
+    if (target->step == STEP_PROBE) {
+        struct store_limits limits = limits_of(delivery);
+        int outcome = probe_advance(&target->probe, &limits, &err);
+
+        take_probe(delivery, target, outcome, &err);
+        return;
+    }
+    int rc = store_task_result(target->task, &err);
     if (rc < 0) {
         fail(target, &err);
-    } else if (target->step == STEP_PROBE || target->step == STEP_PROBE_AGAIN) {
-        advance_probe(delivery, target, rc);
     } else if (target->step == STEP_PUT) {
         if (rc == STORE_EXISTS)
             start(delivery, target, STEP_COMPARE);
@@ -203,10 +193,22 @@ advance(struct delivery *delivery, struct target *target)
     }
 }
 
+/* Is there an answer to take up? */
 static bool
-settled(const struct target *target)
+answered(const struct target *target)
 {
-    return target->step == STEP_HOLDS || target->step == STEP_FAILED;
+    switch (target->step) {
+    case STEP_PROBE:
+        return store_task_ended(target->probe.task);
+    case STEP_PUT:
+    case STEP_COMPARE:
+        return store_task_ended(target->task);
+    case STEP_READY:
+    case STEP_HOLDS:
+    case STEP_FAILED:
+        return false;
+    }
+    return false;
 }
 
 /* Take up every answer that is there; an answer may start a request that has its answer at once. */
@@ -220,7 +222,7 @@ advance_all(struct delivery *delivery)
         for (size_t i = 0; i < delivery->n_targets; i++) {
             struct target *target = &delivery->targets[i];
 
-            if (settled(target) || target->step == STEP_READY || !store_task_ended(target->task))
+            if (!answered(target))
                 continue;
             advance(delivery, target);
             moved = true;
@@ -300,6 +302,24 @@ verdict(const struct delivery *delivery, struct err *err)
                     delivery->object->file, holds, needed);
 }
 
+static void
+begin_target(struct delivery *delivery, size_t i)
+{
+    const struct archive *archive = delivery->archive;
+    struct target *target = &delivery->targets[i];
+    struct store_limits limits = limits_of(delivery);
+    struct err err = ERR_INIT;
+
+    target->store = archive->stores[i].store;
+    target->step = STEP_PROBE;
+    if (target->store == NULL) {
+        fail(target, &archive->stores[i].open_err);
+        return;
+    }
+    int rc = probe_start(&target->probe, target->store, archive->settings->cluster, &limits, &err);
+    take_probe(delivery, target, rc, &err);
+}
+
 int
 delivery_new(struct archive *archive, int64_t deadline_ms, struct notices *notices,
              struct delivery **ret_delivery, struct err *err)
@@ -312,20 +332,9 @@ delivery_new(struct archive *archive, int64_t deadline_ms, struct notices *notic
     delivery->notices = notices;
     delivery->deadline_ms = deadline_ms;
     delivery->n_targets = archive->n_stores;
-    delivery->probe_content.data = (const uint8_t *)OBJECT_PROBE_CONTENT;
-    delivery->probe_content.size = strlen(OBJECT_PROBE_CONTENT);
-    object_name_probe(archive->settings->cluster, delivery->probe_name);
 
     for (size_t i = 0; i < archive->n_stores; i++) {
-        struct target *target = &delivery->targets[i];
-
-        target->store = archive->stores[i].store;
-        if (target->store == NULL)
-            fail(target, &archive->stores[i].open_err);
-        else if (store_creates_exclusively(target->store))
-            target->step = STEP_READY;
-        else
-            start(delivery, target, STEP_PROBE);
+        begin_target(delivery, i);
     }
     /* Let the connections begin; packing takes longer than a handshake. */
     if (store_loop_run(archive->loop, clock_boot_ms(), err) < 0 && err->kind == ERR_INTERNAL)
@@ -377,12 +386,19 @@ delivery_run(struct delivery *delivery, const struct delivery_object *object, st
     return verdict(delivery, err);
 }
 
+static void
+target_done(struct target *target)
+{
+    probe_done(&target->probe);
+    store_task_free(target->task);
+}
+
 void
 delivery_free(struct delivery *delivery)
 {
     if (delivery == NULL)
         return;
     for (size_t i = 0; i < delivery->n_targets; i++)
-        store_task_free(delivery->targets[i].task);
+        target_done(&delivery->targets[i]);
     free(delivery);
 }

@@ -18,6 +18,7 @@ enum exit_side {
 };
 
 #define EXIT_DONE 0
+#define EXIT_DAMAGED 17 /* a backup: complete, but pages with wrong checksums are in it */
 #define EXIT_PROVEN_ABSENT 1 /* restore side only */
 
 int exit_code(enum exit_side side, enum err_kind kind);

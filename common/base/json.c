@@ -42,9 +42,13 @@ json_free(struct json *json)
 static void
 add(struct json *json, const char *key, json_t *value)
 {
-    json_t *into = json->depth == 0 ? NULL : json->open[json->depth - 1];
     int rc = -1;
 
+    if (json == NULL) {
+        json_decref(value);
+        return;
+    }
+    json_t *into = json->depth == 0 ? NULL : json->open[json->depth - 1];
     if (json->failed || value == NULL || into == NULL)
         json_decref(value);
     else if (key != NULL)

@@ -17,7 +17,10 @@
 
 struct json;
 
-/* A document whose root is an object. NULL if memory is out. */
+/*
+ * A document whose root is an object. NULL if memory is out; adding to NULL does nothing, and
+ * json_write() reports it.
+ */
 struct json *json_new(void);
 void json_free(struct json *json);
 

@@ -62,3 +62,38 @@ crc32c(uint32_t crc, const void *bytes, size_t size)
 }
 
 #endif
+
+/* ---- pieces put together ---- */
+
+#define POLYNOMIAL 0x82f63b78
+#define ONE 0x80000000
+#define X_TO_THE_8 0x00800000
+
+/* The product of two polynomials modulo the CRC's. The highest bit is the coefficient of x^0. */
+static uint32_t
+multiply(uint32_t left, uint32_t right)
+{
+    uint32_t product = 0;
+
+    for (uint32_t bit = ONE; bit != 0; bit >>= 1) {
+        if ((left & bit) != 0)
+            product ^= right;
+        right = (right & 1) != 0 ? right >> 1 ^ POLYNOMIAL : right >> 1;
+    }
+    return product;
+}
+
+uint32_t
+crc32c_combine(uint32_t first, uint32_t second, uint64_t size)
+{
+    uint32_t power = X_TO_THE_8;
+    uint32_t shift = ONE;
+
+    /* Each byte behind the first piece multiplies its CRC by x^8; the inversions cancel out. */
+    for (; size != 0; size >>= 1) {
+        if ((size & 1) != 0)
+            shift = multiply(shift, power);
+        power = multiply(power, power);
+    }
+    return multiply(shift, first) ^ second;
+}

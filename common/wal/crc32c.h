@@ -15,4 +15,10 @@ uint32_t crc32c(uint32_t crc, const void *bytes, size_t size);
 /* The same without the processor's own instruction, which crc32c() uses where there is one. */
 uint32_t crc32c_portable(uint32_t crc, const void *bytes, size_t size);
 
+/*
+ * The CRC of two pieces, one behind the other, from the CRC of each: pieces can be summed up in any
+ * order and by several threads. `size` is the length of the second one.
+ */
+uint32_t crc32c_combine(uint32_t first, uint32_t second, uint64_t size);
+
 #endif
