@@ -216,6 +216,10 @@ tls_cannot_meet(const char *detail)
     return false;
 }
 
+/*
+ * CURLE_UNSUPPORTED_PROTOCOL also says that what answered does not speak HTTP: the url's scheme
+ * has been checked long before.
+ */
 static enum http_failure
 failure_of(CURLcode code, const char *detail)
 {
@@ -225,9 +229,9 @@ failure_of(CURLcode code, const char *detail)
         CURLE_SSL_INVALIDCERTSTATUS,    CURLE_USE_SSL_FAILED,     CURLE_SSL_PINNEDPUBKEYNOTMATCH,
     };
     static const CURLcode internal[] = {
-        CURLE_OUT_OF_MEMORY,      CURLE_FAILED_INIT,  CURLE_UNSUPPORTED_PROTOCOL,
-        CURLE_URL_MALFORMAT,      CURLE_NOT_BUILT_IN, CURLE_BAD_FUNCTION_ARGUMENT,
-        CURLE_SSL_ENGINE_NOTFOUND, CURLE_READ_ERROR,  CURLE_ABORTED_BY_CALLBACK,
+        CURLE_OUT_OF_MEMORY,         CURLE_FAILED_INIT,         CURLE_URL_MALFORMAT,
+        CURLE_NOT_BUILT_IN,          CURLE_BAD_FUNCTION_ARGUMENT, CURLE_SSL_ENGINE_NOTFOUND,
+        CURLE_READ_ERROR,            CURLE_ABORTED_BY_CALLBACK,
     };
 
     for (size_t i = 0; i < ARRAY_SIZE(untrusted); i++) {
