@@ -180,7 +180,7 @@ store_start_get(struct store *store, const char *name, const struct store_range 
 
     if (range->size == 0 && range->offset != 0)
         return err_set(err, ERR_INTERNAL, "a range of no bytes behind the object's beginning");
-    if (range->size > 0 && range->offset > INT64_MAX - range->size)
+    if (range->size > INT64_MAX || range->offset > INT64_MAX - range->size)
         return err_set(err, ERR_INTERNAL, "a range behind what an object can have");
     if (task_new(store, TASK_GET, name, limits, &task, err) < 0)
         return -1;
@@ -300,8 +300,8 @@ task_page_add(struct store_task *task, const char *name, size_t length, uint64_t
     memcpy(copy, name, length);
     copy[length] = '\0';
 
-    const char *before = task->page.n_entries > 0 ? (const char *)memory->data + task->page_last
-                                                  : task->start_after;
+    const char *before =
+        task->page.n_entries > 0 ? (const char *)memory->data + task->page_last : task->start_after;
     if (strcmp(copy, before) <= 0)
         return err_set(err, ERR_CORRUPT, "the list is not in order: \"%s\" after \"%s\"", quoted,
                        before);
