@@ -27,11 +27,24 @@ static const struct cli cli = {
         "Exit status: 0 made; 13 they exist or could not be written; 14 usage.",
 };
 
+/* As it stands between quotes in the configuration; ret has twice PATH_MAX. */
+static void
+config_text(const char *path, char *ret)
+{
+    for (size_t i = 0; path[i] != '\0' && i < PATH_MAX; i++) {
+        if (path[i] == '"' || path[i] == '\\')
+            *ret++ = '\\';
+        *ret++ = path[i];
+    }
+    *ret = '\0';
+}
+
 static int
 run(char **arguments UNUSED, int n UNUSED, struct err *err)
 {
     struct keygen_result keys;
     char path[PATH_MAX];
+    char absolute[2 * PATH_MAX + 1];
 
     if (directory == NULL) {
         (void)err_set(err, ERR_CONFIG, "--dir is missing");
@@ -39,7 +52,7 @@ run(char **arguments UNUSED, int n UNUSED, struct err *err)
     }
     if (keygen_write(directory, &keys, err) < 0)
         return -1;
-    const char *absolute = realpath(directory, path) != NULL ? path : directory;
+    config_text(realpath(directory, path) != NULL ? path : directory, absolute);
     (void)printf(
         "# Keys made in %s. Keep a copy of identity.txt in a safe place: without it\n"
         "# nothing can be restored. Paste these lines into seawall.conf:\n"

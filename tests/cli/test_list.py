@@ -165,6 +165,17 @@ def _(t):
     t.equal(sorted(systems), [seawall.SYSTEM_ID, 8000000000000000000], "systems")
 
 
+@tap.check("names longer than Seawall's own at the end of a page are each counted once")
+def _(t):
+    setup, pgdata = setup_with(t)
+    push_all(t, setup, pgdata, [6])
+    base = t.dir / "a" / "main" / str(seawall.SYSTEM_ID) / "wal" / ("x" * 200)
+    base.mkdir()
+    for n in range(2100):
+        (base / ("y" * 100 + "%04d" % n)).touch()
+    t.equal(only(t, setup)["together"]["foreign_objects"], 2100, "foreign objects")
+
+
 @tap.check("what one store has and another has not, and all of them together")
 def _(t):
     setup, pgdata = setup_with(t, "ab")
