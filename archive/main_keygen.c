@@ -7,10 +7,7 @@
 #include <stdlib.h>
 
 #include "archive/keygen.h"
-#include "base/exit.h"
-#include "base/log.h"
-#include "base/process.h"
-#include "config/cli.h"
+#include "config/program.h"
 
 static const char *directory;
 
@@ -43,7 +40,7 @@ config_text(const char *path, char *ret)
 }
 
 static int
-run(struct err *err)
+run(char **arguments UNUSED, int n UNUSED, struct err *err)
 {
     struct keygen_result keys;
     char path[PATH_MAX];
@@ -69,25 +66,14 @@ run(struct err *err)
     return 0;
 }
 
+static const struct program program = {
+    .cli = &cli,
+    .side = EXIT_SIDE_ARCHIVE,
+    .run = run,
+};
+
 int
 main(int argc, char **argv)
 {
-    struct err err = ERR_INIT;
-    char **arguments = NULL;
-    int n = 0;
-
-    log_init(cli.program, false);
-    int rc = exit_guard(EXIT_SIDE_ARCHIVE, &err);
-    if (rc == 0)
-        rc = process_init(&err);
-    if (rc == 0)
-        rc = cli_parse(&cli, argc, argv, &arguments, &n, &err);
-    if (rc > 0)
-        return exit_approve(EXIT_DONE);
-    if (rc == 0)
-        rc = run(&err);
-    if (rc == 0)
-        return exit_approve(EXIT_DONE);
-    log_err(&err);
-    return exit_approve(exit_code(EXIT_SIDE_ARCHIVE, err.kind));
+    return program_main(&program, argc, argv);
 }
