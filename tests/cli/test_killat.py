@@ -60,7 +60,8 @@ def _(t):
 
 @tap.check("other signals reach the command, which may handle them")
 def _(t):
-    script = "trap 'echo caught; exit 3' TERM; i=0; while [ $i -lt 20000 ]; do i=$((i+1)); : >/dev/null; done"
+    script = ("trap 'echo caught; exit 3' TERM; "
+              "i=0; while [ $i -lt 20000 ]; do i=$((i+1)); : >/dev/null; done")
     k = seawall.killat(t, ["sh", "-c", script], at=300, sig=signal.SIGTERM)
     t.equal((k.sent, k.code, k.out), (True, 3, "caught\n"), "result")
     k = seawall.killat(t, ["cp", "/bin/true", "b"], at=40, sig=signal.SIGTERM)
@@ -81,7 +82,8 @@ def _(t):
 
 @tap.check("children stay alone without --children and are killed with it")
 def _(t):
-    script = "(i=0; while [ $i -lt 100 ]; do i=$((i+1)); echo $i >file; done; sleep 0.2; : >done); :"
+    script = ("(i=0; while [ $i -lt 100 ]; do i=$((i+1)); echo $i >file; done; sleep 0.2; "
+              ": >done); :")
     with_children = seawall.killat(t, ["sh", "-c", script], children=True)
     t.true((t.dir / "done").exists(), "the child ran")
     alone = seawall.killat(t, ["sh", "-c", script])

@@ -1,11 +1,8 @@
 # SPDX-License-Identifier: PostgreSQL
 """The S3 service of the tests: what the other suites rely on, and the faults it can make."""
 import contextlib
-import os
-import pathlib
 import ssl
 import sys
-import tempfile
 
 import radosgw
 import seawall
@@ -13,15 +10,8 @@ import sigv4
 import tap
 
 
-@contextlib.contextmanager
-def one_service():
-    # a place of its own: it outlives every check's directory
-    with tempfile.TemporaryDirectory(prefix="rgw", dir="/tmp", ignore_cleanup_errors=True) as d:
-        with radosgw.Radosgw(pathlib.Path(d) / "a", region="eu-west-3") as gw:
-            yield gw
-
-
-service = tap.shared(one_service)
+# a place of its own: it outlives every check's directory
+service = tap.shared(lambda: radosgw.Radosgw(tap.temporary("rgw"), region="eu-west-3"))
 
 
 def bucket(t, **options):
@@ -143,30 +133,28 @@ def _(t):
 @tap.check("a stop in order keeps the data, and two regions are strangers")
 def _(t):
     gw, s3, name = bucket(t)
-    with tempfile.TemporaryDirectory(prefix="rgw", dir="/tmp", ignore_cleanup_errors=True) as d:
-        with radosgw.Radosgw(pathlib.Path(d) / "b", region="eu-central-1") as other:
-            other.create_bucket(name)
-            other.s3().put(name, "k", b"other")
-            t.equal(s3.get(name, "k").status, 404, "in the first region")
-            other.stop()
-            other.start()
-            t.equal(other.s3().get(name, "k").body, b"other", "after a restart")
+    other = t.enter(radosgw.Radosgw(t.dir / "b", region="eu-central-1"))
+    other.create_bucket(name)
+    other.s3().put(name, "k", b"other")
+    t.equal(s3.get(name, "k").status, 404, "in the first region")
+    other.stop()
+    other.start()
+    t.equal(other.s3().get(name, "k").body, b"other", "after a restart")
 
 
 @tap.check("by hand: up and down")
 def _(t):
-    with tempfile.TemporaryDirectory(prefix="rgw", dir="/tmp", ignore_cleanup_errors=True) as d:
-        argv = [sys.executable, radosgw.__file__]
-        place = os.path.join(d, "c")
-        t.defer(tap.run, argv + ["down", "--dir", place])
-        out = t.run(argv + ["up", "--dir", place, "--bucket", "wal"], code=0, timeout=120).out
-        facts = dict(line.split("=", 1) for line in out.splitlines())
-        s3 = sigv4.S3(facts["endpoint"], facts["access_key_id"], facts["secret_access_key"],
-                      facts["region"], facts["ca_file"])
-        t.equal(s3.put("wal", "k", b"1").status, 200, "put")
-        pid = int(pathlib.Path(place, "rgw.pid").read_text())
-        t.run(argv + ["down", "--dir", place], code=0)
-        t.true(not seawall.alive(pid) and not os.path.exists(place), "gone")
+    argv = [sys.executable, radosgw.__file__]
+    place = t.dir / "c"
+    t.defer(tap.run, argv + ["down", "--dir", place])
+    out = t.run(argv + ["up", "--dir", place, "--bucket", "wal"], code=0, timeout=120).out
+    facts = dict(line.split("=", 1) for line in out.splitlines())
+    s3 = sigv4.S3(facts["endpoint"], facts["access_key_id"], facts["secret_access_key"],
+                  facts["region"], facts["ca_file"])
+    t.equal(s3.put("wal", "k", b"1").status, 200, "put")
+    pid = int((place / "rgw.pid").read_text())
+    t.run(argv + ["down", "--dir", place], code=0)
+    t.true(not seawall.alive(pid) and not place.exists(), "gone")
 
 
 tap.main()

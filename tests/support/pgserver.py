@@ -20,7 +20,6 @@ import shlex
 import shutil
 import signal
 import subprocess
-import tempfile
 
 import tap
 
@@ -60,7 +59,7 @@ class Cluster:
         self.data = pathlib.Path(directory).absolute()
         self.name = name or self.data.name
         self.log = self.data.parent / (self.data.name + ".log")
-        self.sockets = pathlib.Path(tempfile.mkdtemp(prefix="pg", dir="/tmp"))
+        self.sockets = tap.temporary("pg")
         self.server = None
         self.env = {name: None for name in os.environ if name.startswith("PG")}
         self.env.update(PGHOST=str(self.sockets), PGUSER="postgres", PGDATABASE="postgres",

@@ -442,7 +442,8 @@ class Radosgw:
 
 
 def main():
-    parser = argparse.ArgumentParser(description="A real S3 service on loopback, for trying things.")
+    parser = argparse.ArgumentParser(
+        description="A real S3 service on loopback, for trying things.")
     parser.add_argument("action", choices=["up", "down"])
     parser.add_argument("--dir", required=True, help="holds everything; down removes it")
     parser.add_argument("--region", default="us-east-1")

@@ -35,7 +35,8 @@ BUILDS = [
 ]
 # The report of a sanitizer must never look like an answer: seawall-fetch's 1 means "not there".
 SANITIZERS = {
-    "ASAN_OPTIONS": "exitcode=200:detect_leaks=1:strict_string_checks=1:check_initialization_order=1",
+    "ASAN_OPTIONS": "exitcode=200:detect_leaks=1:strict_string_checks=1"
+                    ":check_initialization_order=1",
     "UBSAN_OPTIONS": "halt_on_error=1:exitcode=200:print_stacktrace=1",
     "LSAN_OPTIONS": "exitcode=200",
 }
@@ -98,7 +99,7 @@ class Runner:
         self.running = None
         self.owner = False      # of self.work
         self.total = Tally()
-        default = "/tmp/seawall-build-%s" % (self.user.pw_name)
+        default = "/tmp/seawall-build-%s" % self.user.pw_name
         # one path per user, so that a second run finds and removes what a killed one left
         self.work = pathlib.Path(os.environ.get("SEAWALL_BUILD") or default).absolute()
         self.env = {
@@ -126,6 +127,8 @@ class Runner:
 
     def prepare(self):
         """An empty directory of the tests' user with a copy of the sources."""
+        if len(str(self.work)) > 50:
+            sys.exit("runner.py: %s: too long for the sockets in it" % self.work)
         if self.work.exists():
             if not (self.work / ".seawall-tests").exists() and any(self.work.iterdir()):
                 sys.exit("runner.py: %s is not mine; remove it or set SEAWALL_BUILD" % self.work)

@@ -105,7 +105,9 @@ def verify(method, target, headers, body, access_key, secret_key, region, servic
         method, path, urllib.parse.parse_qsl(query, keep_blank_values=True), headers, signed,
         payload_hash)
     want = signature(secret_key, timestamp, region, request, service)
-    return None if hmac.compare_digest(want, match[6]) else "signature; canonical request:\n" + request
+    if hmac.compare_digest(want, match[6]):
+        return None
+    return "signature; canonical request:\n" + request
 
 
 def error_code(response):

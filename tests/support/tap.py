@@ -71,6 +71,11 @@ def shared(make):
     return get
 
 
+def temporary(prefix):
+    """A new private directory with a short path: Unix sockets' paths have at most 107 bytes."""
+    return pathlib.Path(tempfile.mkdtemp(prefix=prefix, dir=os.environ.get("SEAWALL_TMP", "/tmp")))
+
+
 def die_with_parent(sig=signal.SIGKILL):
     """For preexec_fn: the child gets this signal when the test program dies, however it dies."""
     def arm():
@@ -232,8 +237,7 @@ def main():
     # a test runner that loses its patience says TERM: leave through every finally
     for sig in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(sig, lambda number, frame: sys.exit(128 + number))
-    # /tmp, not a deep TMPDIR: Unix socket paths have at most 107 bytes
-    base = pathlib.Path(tempfile.mkdtemp(prefix="seawall-", dir=os.environ.get("SEAWALL_TMP", "/tmp")))
+    base = temporary("seawall-")
     failed = 0
     try:
         print("1..%d" % len(selected), flush=True)
