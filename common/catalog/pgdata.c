@@ -52,6 +52,9 @@ open_at(const char *path, struct pgdata *pgdata, struct err *err)
     if (faccessat(directory, CONTROL_FILE, F_OK, 0) < 0 && (errno == ENOENT || errno == ENOTDIR))
         return FS_ABSENT;
     int rc = read_control(directory, &pgdata->control, err);
+    /* Where there is not even the directory "global", there is no control file either. */
+    if (rc < 0 && err->kind == ERR_LOCAL && err->sys == ENOENT)
+        return FS_ABSENT;
     if (rc != 0)
         return rc;
     pgdata->has_control = true;
