@@ -211,13 +211,24 @@ can_be_named(int fd)
            own.st_dev == shown.st_dev && own.st_ino == shown.st_ino;
 }
 
+/*
+ * What file systems and kernels say that cannot make a file without a name. EPERM is also what a
+ * removed directory answers; the other way tells the two apart.
+ */
+static bool
+is_unsupported(int reason)
+{
+    return reason == EOPNOTSUPP || reason == EISDIR || reason == EINVAL || reason == ENOENT ||
+           reason == EPERM;
+}
+
 int
 newfile_create(struct newfile *file, int directory, mode_t mode, struct err *err)
 {
     char place[PLACE_SIZE];
     AUTO(fd) int fd = openat(directory, ".", O_TMPFILE | O_RDWR | O_CLOEXEC, S_IRUSR | S_IWUSR);
 
-    if (fd < 0 && errno != EOPNOTSUPP && errno != EISDIR && errno != EINVAL && errno != ENOENT)
+    if (fd < 0 && !is_unsupported(errno))
         return err_sys(err, errno, "could not create a file in \"%s\"",
                        place_of(directory, ".", place));
     if (fd < 0 || !can_be_named(fd))

@@ -224,10 +224,11 @@ failure_of(CURLcode code, const char *detail)
         CURLE_SSL_CIPHER,               CURLE_SSL_CRL_BADFILE,    CURLE_SSL_ISSUER_ERROR,
         CURLE_SSL_INVALIDCERTSTATUS,    CURLE_USE_SSL_FAILED,     CURLE_SSL_PINNEDPUBKEYNOTMATCH,
     };
+    /* No answer can bring these about: "unsupported protocol" and "out of memory" can be. */
     static const CURLcode internal[] = {
-        CURLE_OUT_OF_MEMORY,      CURLE_FAILED_INIT,  CURLE_UNSUPPORTED_PROTOCOL,
-        CURLE_URL_MALFORMAT,      CURLE_NOT_BUILT_IN, CURLE_BAD_FUNCTION_ARGUMENT,
-        CURLE_SSL_ENGINE_NOTFOUND, CURLE_READ_ERROR,  CURLE_ABORTED_BY_CALLBACK,
+        CURLE_FAILED_INIT,           CURLE_URL_MALFORMAT,       CURLE_NOT_BUILT_IN,
+        CURLE_BAD_FUNCTION_ARGUMENT, CURLE_SSL_ENGINE_NOTFOUND, CURLE_READ_ERROR,
+        CURLE_ABORTED_BY_CALLBACK,
     };
 
     for (size_t i = 0; i < ARRAY_SIZE(untrusted); i++) {
@@ -255,6 +256,10 @@ judge(struct http *http, CURLcode code)
         buf_clear(&response->body);
     } else if (code != CURLE_OK) {
         const char *detail = http->detail[0] != '\0' ? http->detail : curl_easy_strerror(code);
+
+        /* What libcurl 7.88 says of a header line beyond 100 KiB. */
+        if (code == CURLE_OUT_OF_MEMORY)
+            detail = "out of memory, or answered with an endless header line";
 
         (void)err_quote(detail, strlen(detail), response->reason, sizeof(response->reason));
         response->failure = failure_of(code, detail);

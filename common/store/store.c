@@ -180,7 +180,7 @@ store_start_get(struct store *store, const char *name, const struct store_range 
 
     if (range->size == 0 && range->offset != 0)
         return err_set(err, ERR_INTERNAL, "a range of no bytes behind the object's beginning");
-    if (range->size > 0 && range->offset > INT64_MAX - range->size)
+    if (range->size > INT64_MAX || range->offset > INT64_MAX - range->size)
         return err_set(err, ERR_INTERNAL, "a range behind what an object can have");
     if (task_new(store, TASK_GET, name, limits, &task, err) < 0)
         return -1;
