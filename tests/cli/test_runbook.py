@@ -135,7 +135,7 @@ def _(t):
     for number in (1, 2):
         t.equal(setup.fetch(pgdata, pgdata.name(number), t.dir / "x").code, 0, "fetch")
     setup.write(writers=both[1:])
-    t.equal(setup.fetch(pgdata, pgdata.name(1), t.dir / "y").code, 201, "the old key is refused")
+    t.equal(setup.fetch(pgdata, pgdata.name(1), t.dir / "y").code, 202, "the old key is refused")
 
 
 tap.main()
