@@ -12,9 +12,8 @@
 #define SAMPLE_SIZE (64 * KIB)
 #define SAMPLE_SYSTEM_ID 1
 
-/* A file system that hangs in a system call ends the run through the watchdog. */
-static void
-guard(int64_t after_ms)
+void
+check_guard(int64_t after_ms)
 {
     struct err ignored = ERR_INIT;
 
@@ -128,8 +127,9 @@ check_decryption(const struct archive *archive, const struct object *object,
     if (err.kind == ERR_CONFIG) {
         age_recipient_text(keyring->identities[0].public_key, recipient);
         (void)err_set(&err, ERR_CONFIG, "no configured identity can decrypt what this host writes");
-        (void)err_hint(&err, "Add the recipient of the identity file (its first: \"%s\") to "
-                             "recipients, or configure the identity file that belongs to them.",
+        (void)err_hint(&err,
+                       "Add the recipient of the identity file (its first: \"%s\") to "
+                       "recipients, or configure the identity file that belongs to them.",
                        recipient);
     }
     check_report_failed(report, "decryption", &err);
@@ -139,7 +139,7 @@ check_decryption(const struct archive *archive, const struct object *object,
 static void
 check_format(const struct archive *archive, struct check_report *report)
 {
-    static uint8_t content[SAMPLE_SIZE];
+    uint8_t content[SAMPLE_SIZE];
     struct span sample = {content, sizeof(content)};
     AUTO(keyring) struct keyring keyring = KEYRING_INIT;
     AUTO(buf) struct buf packed = BUF_INIT((size_t)object_size_bound(SAMPLE_SIZE));
@@ -156,7 +156,8 @@ check_format(const struct archive *archive, struct check_report *report)
         check_report_failed(report, "format", &err);
         return;
     }
-    if (object_open(packed.data, packed.size, name, SAMPLE_SYSTEM_ID, &keyring, &object, &err) < 0) {
+    if (object_open(packed.data, packed.size, name, SAMPLE_SYSTEM_ID, &keyring, &object, &err) <
+        0) {
         if (err.kind == ERR_CONFIG) {
             writer_public_text(&archive->writer.public_half, writer);
             (void)err_set(&err, ERR_CONFIG,
@@ -182,8 +183,8 @@ check_acknowledge(const struct archive *archive, struct check_report *report)
 
     if (n > 1 && k <= n / 2)
         check_report_ok(report, "acknowledge",
-                        "acknowledge = %zu of %zu stores: two primaries that reach different stores "
-                        "can both archive; acknowledge = %zu rules that out",
+                        "acknowledge = %zu of %zu stores: two primaries that reach different "
+                        "stores can both archive; acknowledge = %zu rules that out",
                         k, n, n / 2 + 1);
     else
         check_report_ok(report, "acknowledge", "acknowledge = %zu of %zu stores", k, n);
@@ -226,9 +227,9 @@ run_checks(const struct check_options *options, struct check_report *report)
     check_acknowledge(archive, report);
     for (size_t i = 0; i < archive->n_stores && process_stop_requested() == 0; i++) {
         check_report_group(report, "%s", archive_store_text(archive, i, text, sizeof(text)));
-        guard(settings->push_timeout * 1000 + GRACE_MS);
+        check_guard(settings->push_timeout * 1000 + GRACE_MS);
         check_store(archive, i, report);
-        guard(0);
+        check_guard(0);
     }
     if (options->with_server && process_stop_requested() == 0) {
         check_report_group(report, "server");

@@ -26,6 +26,9 @@ int check_run(const struct check_options *options, struct err *err) MUST_USE;
 
 /* ---- the parts ---- */
 
+/* The backstop: what hangs in a system call longer than this ends the run. 0: disarm. */
+void check_guard(int64_t after_ms);
+
 /* One store: conditional create, read after write, listing, absence, clock, deletion, space. */
 void check_store(struct archive *archive, size_t i, struct check_report *report);
 

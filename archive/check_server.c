@@ -9,18 +9,17 @@
 #include "archive/check.h"
 #include "archive/check_switch.h"
 #include "base/clock.h"
-#include "base/exit.h"
 #include "base/hex.h"
 #include "base/process.h"
 #include "catalog/pgdata.h"
 
 #define QUESTION_MS 30000
 #define CONNECT_MS 120000 /* all addresses and the resolver */
+#define SWITCH_MS 150000  /* on top of push_timeout: its margin and four questions */
 #define VERSION_MIN 13
 #define VERSION_MAX 18
-#define LIBRARY_EXCLUSIVE 16 /* since then archive_command and archive_library exclude each other */
+#define LIBRARY_EXCLUSIVE 16 /* from here on archive_command excludes archive_library */
 #define QUOTED_SIZE 400
-#define COMMAND_SIZE 400
 #define PUSH "seawall-push"
 #define LIBRARY "seawall_archive"
 
@@ -31,8 +30,8 @@ struct server {
     struct pg_client *client;
     struct pg_answer rows; /* of pg_settings: name, setting */
     bool standby;
-    bool archives;  /* as far as its settings tell, segments come to us */
-    bool belongs;   /* its system identifier does not contradict the configuration */
+    bool archives; /* as far as its settings tell, segments come to us */
+    bool belongs;  /* its system identifier does not contradict the configuration */
     uint64_t system_id;
     uint32_t segment_size;
 };
@@ -130,8 +129,8 @@ check_system(struct server *server)
     } else if (rc == 0 && expected != server->system_id) {
         server->belongs = false;
         (void)err_set(&err, ERR_CORRUPT,
-                      "the server has system identifier %" PRIu64 ", the data directory or system_id "
-                      "of this configuration has %" PRIu64,
+                      "the server has system identifier %" PRIu64 ", the data directory or "
+                      "system_id of this configuration has %" PRIu64,
                       server->system_id, expected);
         (void)err_hint(&err, "conninfo leads to another server than pgdata; correct one of them.");
         check_report_failed(server->report, "system-identifier", &err);
@@ -194,7 +193,8 @@ check_level(struct server *server)
     struct err err = ERR_INIT;
 
     if (setting_is(server, "wal_level", "replica") || setting_is(server, "wal_level", "logical")) {
-        check_report_ok(server->report, "wal-level", "wal_level = %s", setting(server, "wal_level"));
+        check_report_ok(server->report, "wal-level", "wal_level = %s",
+                        setting(server, "wal_level"));
         return;
     }
     server->archives = false;
@@ -267,8 +267,9 @@ judge_command(const struct server *server, struct err *err)
     char quoted[QUOTED_SIZE];
 
     if (has_library && has_command && pg_client_version(server->client) >= LIBRARY_EXCLUSIVE) {
-        (void)err_set(err, ERR_CONFIG, "archive_command and archive_library are both set: the server "
-                                       "refuses to archive");
+        (void)err_set(err, ERR_CONFIG,
+                      "archive_command and archive_library are both set: the server refuses to "
+                      "archive");
         return err_hint(err, "Set one of them to ''.");
     }
     if (has_library) {
@@ -276,7 +277,7 @@ judge_command(const struct server *server, struct err *err)
             return 0;
         (void)err_set(err, ERR_CONFIG, "archive_library is \"%s\": the server archives elsewhere",
                       quote(library, quoted));
-        return err_hint(err, "Set archive_library = ''; seawall-push is called by archive_command.");
+        return err_hint(err, "Set archive_library = ''; archive_command calls seawall-push.");
     }
     if (!has_command) {
         (void)err_set(err, ERR_CONFIG, "archive_command is empty: WAL piles up in pg_wal");
@@ -345,7 +346,7 @@ check_timeout(const struct server *server)
                       "archive_timeout is %" PRIu64 "%s: a server that writes little keeps WAL "
                       "unarchived for longer than objectives.rpo = %" PRId64 " s",
                       timeout, timeout == 0 ? " (never)" : " s", rpo);
-        (void)err_hint(&err, "Set archive_timeout to less than %" PRId64 " s and reload the server.",
+        (void)err_hint(&err, "Set archive_timeout to at most %" PRId64 " s, and reload the server.",
                        rpo);
     }
     check_report_warning(server->report, "archive-timeout", &err);
@@ -388,13 +389,10 @@ check_archiver(struct server *server)
 static int
 connect_server(struct server *server, struct err *err)
 {
-    struct err ignored = ERR_INIT;
-    int code = exit_code(EXIT_SIDE_ARCHIVE, ERR_TRANSIENT);
-
     /* Resolvers and handshakes have waits of their own, which no deadline of ours reaches. */
-    (void)!process_watchdog(CONNECT_MS, code, &ignored);
+    check_guard(CONNECT_MS);
     int rc = pg_client_open(server->settings->conninfo, &server->client, err);
-    (void)!process_watchdog(0, code, &ignored);
+    check_guard(0);
     if (rc < 0 && err->kind == ERR_TRANSIENT)
         (void)err_hint(err, "Set conninfo to the server's connection string, or use --no-server.");
     return rc;
@@ -452,17 +450,21 @@ check_facts(struct server *server)
     if (!server->archives || !server->belongs)
         return;
     check_archiver(server);
-    if (process_stop_requested() == 0)
-        check_switch(server->archive, server->client, server->system_id, server->segment_size,
-                     server->report);
+    if (process_stop_requested() != 0)
+        return;
+    check_guard(server->settings->push_timeout * 1000 + SWITCH_MS);
+    check_switch(server->archive, server->client, server->system_id, server->segment_size,
+                 server->report);
+    check_guard(0);
 }
 
 void
 check_server(struct archive *archive, struct check_report *report)
 {
-    struct server server = {
-        .archive = archive, .settings = archive->settings, .report = report,
-        .rows = PG_ANSWER_INIT};
+    struct server server = {.archive = archive,
+                            .settings = archive->settings,
+                            .report = report,
+                            .rows = PG_ANSWER_INIT};
     struct err err = ERR_INIT;
 
     if (connect_server(&server, &err) < 0)

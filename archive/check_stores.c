@@ -127,9 +127,10 @@ overwrites(const struct trial *trial, const char *name, const char *object)
     (void)err_set(&err, ERR_DENIED,
                   "store \"%s\" overwrites existing objects: \"%s\" was written twice",
                   store_name(trial->store), object);
-    (void)err_hint(&err, "It must honour conditional create (If-None-Match: *), or seawall-push "
-                         "stores nothing there. On Ceph the bucket must not be versioned; a proxy in "
-                         "between must pass the header on.");
+    (void)err_hint(&err,
+                   "It must honour conditional create (If-None-Match: *), or seawall-push stores "
+                   "nothing there. On Ceph the bucket must not be versioned; a proxy in between "
+                   "must pass the header on.");
     failed(trial, name, &err);
 }
 
@@ -150,7 +151,8 @@ try_probe(struct trial *trial)
         failed(trial, "reach", &err);
         return -1;
     }
-    check_report_ok(trial->report, "reach", "store \"%s\": reached, and the credentials are accepted",
+    check_report_ok(trial->report, "reach",
+                    "store \"%s\": reached, and the credentials are accepted",
                     store_name(trial->store));
     if (rc == STORE_EXISTS)
         check_report_ok(trial->report, "probe", "store \"%s\": the probe object is not replaced",
@@ -206,8 +208,8 @@ try_get(struct trial *trial)
 
     if (rc == 0 && same) {
         check_report_ok(trial->report, "read-after-write",
-                        "store \"%s\": gives back what was written (put %" PRId64 " ms, get %" PRId64
-                        " ms)",
+                        "store \"%s\": gives back what was written (put %" PRId64
+                        " ms, get %" PRId64 " ms)",
                         store, trial->put_ms, get_ms);
         return;
     }
@@ -219,8 +221,8 @@ try_get(struct trial *trial)
                       "store \"%s\": does not have \"%s\", which it accepted a moment ago", store,
                       trial->name);
     if (rc >= 0)
-        (void)err_hint(&err, "Objects must be readable, unchanged, as soon as they are accepted: look "
-                             "for a cache or proxy in between.");
+        (void)err_hint(&err, "Objects must be readable, unchanged, as soon as they are accepted: "
+                             "look for a cache or proxy in between.");
     failed(trial, "read-after-write", &err);
 }
 
@@ -259,8 +261,9 @@ try_list(struct trial *trial)
     }
     if (rc < 0) {
         if (err.kind == ERR_DENIED)
-            (void)err_hint(&err, "Grant s3:ListBucket on the bucket: without it an absent file cannot "
-                                 "be told from a forbidden one, and recovery refuses to end.");
+            (void)err_hint(&err, "Grant s3:ListBucket on the bucket: without it an absent file "
+                                 "cannot be told from a forbidden one, and recovery refuses to "
+                                 "end.");
         failed(trial, "list", &err);
         return;
     }
@@ -282,8 +285,8 @@ try_absent(struct trial *trial)
     int rc = get(trial, trial->absent, NULL, NULL, &err);
 
     if (rc == STORE_ABSENT) {
-        check_report_ok(trial->report, "absence", "store \"%s\": says clearly what it does not have",
-                        store);
+        check_report_ok(trial->report, "absence",
+                        "store \"%s\": says clearly what it does not have", store);
         return;
     }
     if (rc >= 0) {
@@ -291,8 +294,8 @@ try_absent(struct trial *trial)
                       rc == 0 ? "has content" : "was deleted");
     } else if (err.kind == ERR_DENIED) {
         (void)err_wrap(&err, "asked for what does not exist, the store refuses");
-        (void)err_hint(&err, "Grant s3:ListBucket on the bucket: without it a store answers 403 where "
-                             "it should say \"absent\", and recovery refuses to end.");
+        (void)err_hint(&err, "Grant s3:ListBucket on the bucket: without it a store answers 403 "
+                             "where it should say \"absent\", and recovery refuses to end.");
     }
     failed(trial, "absence", &err);
 }
@@ -377,7 +380,8 @@ judge_space(const struct trial *trial)
                         store_name(trial->store), free_mib, MIN_OF(percent, 100));
         return;
     }
-    (void)err_set(&err, ERR_TRANSIENT, "store \"%s\": only %" PRIu64 " MiB (%" PRIu64 " %%) are free",
+    (void)err_set(&err, ERR_TRANSIENT,
+                  "store \"%s\": only %" PRIu64 " MiB (%" PRIu64 " %%) are free",
                   store_name(trial->store), free_mib, percent);
     (void)err_hint(&err, "When it is full, nothing is archived and pg_wal grows.");
     check_report_warning(trial->report, "space", &err);

@@ -43,8 +43,7 @@ struct watch {
 };
 
 bool
-check_switched_segment(uint64_t lsn, uint32_t timeline, uint32_t segment_size,
-                       struct wal_name *ret)
+check_switched_segment(uint64_t lsn, uint32_t timeline, uint32_t segment_size, struct wal_name *ret)
 {
     if (lsn <= WAL_LONG_HEADER_SIZE || timeline == 0 || !wal_segment_size_valid(segment_size))
         return false;
@@ -88,8 +87,8 @@ switch_wal(struct pg_client *client, uint32_t segment_size, struct wal_name *ret
                       " FROM pg_catalog.pg_switch_wal() AS lsn",
                       2, clock_boot_ms() + QUESTION_MS, &answer, err) < 0) {
         if (err->kind == ERR_DENIED)
-            (void)err_hint(err, "GRANT EXECUTE ON FUNCTION pg_switch_wal() to this role, or run the "
-                                "check as another one (conninfo).");
+            (void)err_hint(err, "Grant this role EXECUTE on the function pg_switch_wal(), or let "
+                                "conninfo name another one.");
         return -1;
     }
     const char *position = pg_answer_value(&answer, 0, 0);
@@ -136,9 +135,8 @@ judge_object(const struct watch *watch, const struct arrival *arrival, struct er
         return err_set(err, ERR_CORRUPT, "store \"%s\": the object \"%s\" is sealed as another one",
                        arrival->name, watch->object);
     if (seal.created_us < watch->switched_us - CLOCK_TOLERANCE_US) {
-        (void)err_set(err, ERR_CONFLICT,
-                      "store \"%s\": \"%s\" was there already, created %s", arrival->name,
-                      watch->object, clock_text(seal.created_us, created));
+        (void)err_set(err, ERR_CONFLICT, "store \"%s\": \"%s\" was there already, created %s",
+                      arrival->name, watch->object, clock_text(seal.created_us, created));
         return err_hint(err, "Another server (an old primary, a clone) archives under the same "
                              "cluster name and timeline.");
     }
@@ -253,13 +251,16 @@ report_stores(const struct watch *watch, bool enough, struct check_report *repor
             continue;
         }
         /* That there is no such store was said before; that nothing came is the failure itself. */
-        if (arrival->store == NULL || !enough)
+        if (arrival->store == NULL || (!enough && err.kind == ERR_NONE))
             continue;
         if (err.kind == ERR_NONE)
             (void)err_set(&err, ERR_TRANSIENT, "store \"%s\": %s is not there yet", arrival->name,
                           watch->wal.text);
-        (void)err_hint(&err, "Push goes on without it (acknowledge = %zu); a later run may bring it.",
-                       watch->archive->acknowledge);
+        if (enough)
+            (void)err_hint(&err,
+                           "acknowledge = %zu is fulfilled without it; the server's log says what "
+                           "push found.",
+                           watch->archive->acknowledge);
         check_report_warning(report, "switch", &err);
     }
 }
@@ -282,7 +283,8 @@ report_arrival(const struct watch *watch, struct check_report *report)
         last_ms = MAX_OF(last_ms, arrival->after_ms);
     }
     check_report_ok(report, "switch",
-                    "the server archived %s: %" PRId64 ".%" PRId64 " s after the switch it is in %s",
+                    "the server archived %s: %" PRId64 ".%" PRId64
+                    " s after the switch it is in %s",
                     watch->wal.text, last_ms / 1000, last_ms / 100 % 10, stores);
 }
 
@@ -303,11 +305,10 @@ report_missing(const struct watch *watch, struct pg_client *client, struct check
                   "that must hold it (pg_stat_archiver: last failed: %s)",
                   watch->wal.text, (clock_boot_ms() - watch->started_ms) / 1000,
                   count_holding(watch), watch->archive->acknowledge,
-                  failed == NULL
-                      ? "none"
-                      : err_quote(failed, strlen(failed), quoted, sizeof(quoted)));
-    (void)err_hint(&err, "The server's log says what archive_command answered; a long queue of older "
-                         "segments (pg_wal/archive_status/*.ready) also delays it.");
+                  failed == NULL ? "none"
+                                 : err_quote(failed, strlen(failed), quoted, sizeof(quoted)));
+    (void)err_hint(&err, "The server's log says what archive_command answered; a long queue of "
+                         "older segments (pg_wal/archive_status/*.ready) also delays it.");
     check_report_failed(report, "switch", &err);
 }
 
@@ -335,6 +336,13 @@ check_switch(struct archive *archive, struct pg_client *client, uint64_t system_
     await(&watch);
     for (size_t i = 0; i < archive->n_stores; i++)
         store_task_free(watch.arrivals[i].task);
+
+    if (process_stop_requested() != 0) {
+        (void)err_set(&err, ERR_TRANSIENT, "interrupted while waiting for %s in the stores",
+                      watch.wal.text);
+        check_report_failed(report, "switch", &err);
+        return;
+    }
 
     bool enough = count_holding(&watch) >= archive->acknowledge;
     report_stores(&watch, enough, report);

@@ -130,9 +130,10 @@ compare(const struct delivery *delivery, struct target *target, struct err *err)
                   "store \"%s\" already has \"%s\" with other content, created %s",
                   store_name(target->store), object->file,
                   clock_text(stored.seal.created_us, created));
-    return err_hint(err, "Nothing was overwritten. Another server (an old primary, a clone) archives "
-                         "under the same cluster name and timeline: stop it, or give this one "
-                         "another cluster name.");
+    return err_hint(err,
+                    "Nothing was overwritten. Another server (an old primary, a clone) archives "
+                    "under the same cluster name and timeline: stop it, or give this one "
+                    "another cluster name.");
 }
 
 static void
@@ -237,7 +238,7 @@ count(const struct delivery *delivery, enum step step)
     return n;
 }
 
-/* Which kind speaks for the whole when several stores failed: the one a person must act on first. */
+/* Which kind speaks for the whole when several stores failed: what a person must act on first. */
 static int
 gravity(enum err_kind kind)
 {

@@ -24,9 +24,10 @@ static const struct cli cli = {
     .synopsis = "--dir DIR",
     .summary = "Make the keys of a new archive and print the configuration lines to paste.",
     .options = options,
-    .epilogue = "Writes DIR/identity.txt (decrypts; keep a copy in a safe) and DIR/writer.key (signs),\n"
-                "both readable by you alone. Existing files are never overwritten.\n"
-                "Exit status: 0 made; 13 they exist or could not be written; 14 usage.",
+    .epilogue =
+        "Writes DIR/identity.txt (decrypts; keep a copy in a safe) and DIR/writer.key (signs),\n"
+        "both readable by you alone. Existing files are never overwritten.\n"
+        "Exit status: 0 made; 13 they exist or could not be written; 14 usage.",
 };
 
 static int
@@ -42,13 +43,14 @@ run(struct err *err)
     if (keygen_write(directory, &keys, err) < 0)
         return -1;
     const char *absolute = realpath(directory, path) != NULL ? path : directory;
-    (void)printf("# Keys made in %s. Keep a copy of identity.txt in a safe place: without it\n"
-                 "# nothing can be restored. Paste these lines into seawall.conf:\n"
-                 "encryption = { recipients = ( \"%s\" );\n"
-                 "               identity_file = \"%s/identity.txt\"; };  # not on write-only hosts\n"
-                 "writer_key_file = \"%s/writer.key\";\n"
-                 "writers = ( \"%s\" );\n",
-                 absolute, keys.recipient, absolute, absolute, keys.writer);
+    (void)printf(
+        "# Keys made in %s. Keep a copy of identity.txt in a safe place: without it\n"
+        "# nothing can be restored. Paste these lines into seawall.conf:\n"
+        "encryption = { recipients = ( \"%s\" );\n"
+        "               identity_file = \"%s/identity.txt\"; };  # not on write-only hosts\n"
+        "writer_key_file = \"%s/writer.key\";\n"
+        "writers = ( \"%s\" );\n",
+        absolute, keys.recipient, absolute, absolute, keys.writer);
     if (fflush(stdout) != 0)
         return err_set(err, ERR_LOCAL, "could not write to standard output");
     return 0;
@@ -62,15 +64,17 @@ main(int argc, char **argv)
     int n = 0;
 
     log_init(cli.program, false);
-    int rc = process_init(&err);
+    int rc = exit_guard(EXIT_SIDE_ARCHIVE, &err);
+    if (rc == 0)
+        rc = process_init(&err);
     if (rc == 0)
         rc = cli_parse(&cli, argc, argv, &arguments, &n, &err);
     if (rc > 0)
-        return EXIT_DONE;
+        return exit_approve(EXIT_DONE);
     if (rc == 0)
         rc = run(&err);
     if (rc == 0)
-        return EXIT_DONE;
+        return exit_approve(EXIT_DONE);
     log_err(&err);
-    return exit_code(EXIT_SIDE_ARCHIVE, err.kind);
+    return exit_approve(exit_code(EXIT_SIDE_ARCHIVE, err.kind));
 }

@@ -45,7 +45,8 @@ run(const char *path, struct err *err)
 
     int64_t timeout_ms = settings->push_timeout * 1000;
     int64_t deadline_ms = clock_boot_ms() + timeout_ms;
-    if (process_watchdog(timeout_ms + GRACE_MS, exit_code(EXIT_SIDE_ARCHIVE, ERR_TRANSIENT), err) < 0 ||
+    int late = exit_code(EXIT_SIDE_ARCHIVE, ERR_TRANSIENT);
+    if (process_watchdog(timeout_ms + GRACE_MS, late, err) < 0 ||
         pgdata_open(settings, &pgdata, err) < 0 ||
         archive_open(settings, ARCHIVE_WRITE, &archive, err) < 0)
         return -1;
@@ -60,19 +61,21 @@ main(int argc, char **argv)
     int n = 0;
 
     log_init(cli.program, false);
-    int rc = process_init(&err);
+    int rc = exit_guard(EXIT_SIDE_ARCHIVE, &err);
+    if (rc == 0)
+        rc = process_init(&err);
     if (rc == 0)
         rc = process_watchdog(FIRST_DEADLINE_MS, exit_code(EXIT_SIDE_ARCHIVE, ERR_TRANSIENT), &err);
     if (rc == 0)
         rc = cli_parse(&cli, argc, argv, &arguments, &n, &err);
     if (rc > 0)
-        return EXIT_DONE;
+        return exit_approve(EXIT_DONE);
     if (rc == 0) {
         log_init(cli.program, verbose);
         rc = run(arguments[0], &err);
     }
     if (rc == 0)
-        return EXIT_DONE;
+        return exit_approve(EXIT_DONE);
     log_err(&err);
-    return exit_code(EXIT_SIDE_ARCHIVE, err.kind);
+    return exit_approve(exit_code(EXIT_SIDE_ARCHIVE, err.kind));
 }

@@ -25,8 +25,7 @@ struct pg_client; /* opaque */
  * pg_catalog only and never waits for a standby. 0 or -1: ERR_CONFIG (not a connection string),
  * ERR_TRANSIENT (no server, or it refuses us), ERR_INTERNAL.
  */
-int pg_client_open(const char *conninfo, struct pg_client **ret_client,
-                   struct err *err) MUST_USE;
+int pg_client_open(const char *conninfo, struct pg_client **ret_client, struct err *err) MUST_USE;
 void pg_client_close(struct pg_client *client);
 
 /* The server's major version: 15. 0: unknown. */

@@ -94,7 +94,7 @@ check_content(const struct source *source, const struct pgdata *pgdata, const ui
     if (!wal_page_read_header(bytes, size, &header))
         return err_set(err, ERR_LOCAL, "\"%s\" is too short to be WAL: %llu bytes", source->path,
                        (unsigned long long)source->st.st_size);
-    return wal_page_check_segment(&header, &source->wal, pgdata->system_id,
+    return pgdata_check_segment(pgdata, &header, &source->wal,
                                   (uint64_t)source->st.st_size, err);
 }
 

@@ -53,7 +53,8 @@ usage(struct err *err, const char *what, const char *argument)
     char quoted[80];
 
     (void)err_set(err, ERR_CONFIG, "%s%s", what,
-                  argument == NULL ? "" : err_quote(argument, strlen(argument), quoted, sizeof(quoted)));
+                  argument == NULL ? ""
+                                   : err_quote(argument, strlen(argument), quoted, sizeof(quoted)));
     return err_hint(err, "Try \"seawall --help\".");
 }
 

@@ -63,7 +63,8 @@ largest_object(const struct fetch *fetch)
     uint64_t size = MIB;
 
     if (fetch->wal.kind == WAL_NAME_SEGMENT || fetch->wal.kind == WAL_NAME_PARTIAL)
-        size = fetch->pgdata->has_control ? fetch->pgdata->control.segment_size : WAL_SEGMENT_SIZE_MAX;
+        size =
+            fetch->pgdata->has_control ? fetch->pgdata->control.segment_size : WAL_SEGMENT_SIZE_MAX;
     return object_size_bound(size);
 }
 
@@ -220,8 +221,9 @@ ask_all(struct fetch *fetch, struct err *err)
 static const struct source *
 gravest(const struct fetch *fetch)
 {
-    static const enum err_kind descending[] = {ERR_LOCAL,    ERR_INTERNAL, ERR_TRANSIENT, ERR_CONFLICT,
-                                               ERR_CORRUPT,  ERR_CONFIG,   ERR_DENIED};
+    static const enum err_kind descending[] = {
+        ERR_LOCAL, ERR_INTERNAL, ERR_TRANSIENT, ERR_CONFLICT, ERR_CORRUPT, ERR_CONFIG, ERR_DENIED,
+    };
 
     for (size_t k = 0; k < ARRAY_SIZE(descending); k++)
         for (size_t i = 0; i < fetch->n_sources; i++) {
@@ -266,8 +268,8 @@ report_gap(struct fetch *fetch, const char *store, const char *evidence, struct 
     if (fetch->wal.kind == WAL_NAME_HISTORY)
         return err_hint(err, "Archive the missing history file, or set recovery_target_timeline to "
                              "the number of the timeline to follow.");
-    return err_hint(err, "This is a gap, not the end of WAL. Archive the missing file if any server "
-                         "still has it, or recover to a target before it.");
+    return err_hint(err, "This is a gap, not the end of WAL. Archive the missing file if any "
+                         "server still has it, or recover to a target before it.");
 }
 
 /* Every store that said "absent" must also have nothing that says otherwise. */
@@ -297,7 +299,8 @@ prove_absence(struct fetch *fetch, struct err *err)
                           "identifier %llu, so it cannot prove that a file does not exist",
                           store_name(source->store), store_place(source->store),
                           fetch->owner.cluster, (unsigned long long)fetch->owner.system_id);
-            (void)err_hint(&source->err, "Check cluster, url and mount point in the configuration.");
+            (void)err_hint(&source->err,
+                           "Check cluster, url and mount point in the configuration.");
             source->answer = ANSWER_FAILED;
         } else if (rc < 0) {
             source->answer = ANSWER_FAILED;

@@ -34,7 +34,8 @@ size_text(uint64_t bytes, char *text, size_t size)
     if (unit == 0)
         (void)snprintf(text, size, "%" PRIu64 " B", whole);
     else
-        (void)snprintf(text, size, "%" PRIu64 ".%" PRIu64 " %s", whole, rest * 10 / 1024, units[unit]);
+        (void)snprintf(text, size, "%" PRIu64 ".%" PRIu64 " %s", whole, rest * 10 / 1024,
+                       units[unit]);
     return text;
 }
 
@@ -62,8 +63,8 @@ print_timeline(const struct inventory *inventory, const struct inventory_timelin
     }
     (void)printf("%s to %s, %" PRIu64 " segments, %s of WAL, %s stored\n",
                  segment_text(inventory, timeline->timeline, timeline->runs[0].first, &first),
-                 segment_text(inventory, timeline->timeline, timeline->runs[timeline->n_runs - 1].last,
-                              &last),
+                 segment_text(inventory, timeline->timeline,
+                              timeline->runs[timeline->n_runs - 1].last, &last),
                  timeline->n_segments,
                  size_text(timeline->n_segments * inventory->segment_size, wal, sizeof(wal)),
                  size_text(timeline->stored_bytes, stored, sizeof(stored)));
@@ -179,7 +180,8 @@ json_listing(struct json *json, const struct archive *archive, const struct list
         json_open_object(json, NULL);
         json_add_text(json, "name", store->settings->name);
         json_add_text(json, "url", store->settings->url);
-        json_add_text(json, "error", store->open_err.kind == ERR_NONE ? NULL : store->open_err.text);
+        json_add_text(json, "error",
+                      store->open_err.kind == ERR_NONE ? NULL : store->open_err.text);
         json_inventory(json, &listing->stores[i]);
         json_close(json);
     }

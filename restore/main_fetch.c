@@ -30,9 +30,10 @@ static const struct cli cli = {
     .options = options,
     .min_arguments = 2,
     .max_arguments = 2,
-    .epilogue = "Exit status: 0 restored and verified; 1 proven absent; 200 transient;\n"
-                "201 integrity; 202 configuration, keys or refused by the store; 203 gap, deleted or\n"
-                "stores disagree; 204 local file; 205 internal.",
+    .epilogue =
+        "Exit status: 0 restored and verified; 1 proven absent; 200 transient;\n"
+        "201 integrity; 202 configuration, keys or refused by the store; 203 gap, deleted or\n"
+        "stores disagree; 204 local file; 205 internal.",
 };
 
 static int
@@ -59,8 +60,8 @@ run(char **arguments, struct err *err)
 
     int rc = fetch_file(archive, &pgdata, &request, &log_notices, err);
     if (rc < 0 && process_stop_requested() == 0 && standby_softens(settings, &pgdata, err->kind)) {
-        notice_err(&log_notices, LOG_WARNING, err, "the standby is told that \"%s\" is not there yet",
-                   request.name);
+        notice_err(&log_notices, LOG_WARNING, err,
+                   "the standby is told that \"%s\" is not there yet", request.name);
         return FETCH_ABSENT;
     }
     return rc;
@@ -74,24 +75,26 @@ main(int argc, char **argv)
     int n = 0;
 
     log_init(cli.program, false);
-    int rc = process_init(&err);
+    int rc = exit_guard(EXIT_SIDE_RESTORE, &err);
+    if (rc == 0)
+        rc = process_init(&err);
     if (rc == 0)
         rc = process_watchdog(FIRST_DEADLINE_MS, exit_code(EXIT_SIDE_RESTORE, ERR_TRANSIENT), &err);
     if (rc == 0)
         rc = cli_parse(&cli, argc, argv, &arguments, &n, &err);
     if (rc > 0)
-        return EXIT_DONE;
+        return exit_approve(EXIT_DONE);
     if (rc == 0) {
         log_init(cli.program, verbose);
         rc = run(arguments, &err);
     }
     if (rc == 0)
-        return EXIT_DONE;
+        return exit_approve(EXIT_DONE);
     if (rc == FETCH_ABSENT)
-        return EXIT_PROVEN_ABSENT;
+        return exit_approve(EXIT_PROVEN_ABSENT);
     log_err(&err);
     /* The server's fast shutdown: it knows that its command died by the signal it sent. */
     if (process_stop_requested() != 0)
         process_die_by(process_stop_requested());
-    return exit_code(EXIT_SIDE_RESTORE, err.kind);
+    return exit_approve(exit_code(EXIT_SIDE_RESTORE, err.kind));
 }

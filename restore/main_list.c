@@ -55,17 +55,19 @@ main(int argc, char **argv)
     int n = 0;
 
     log_init(cli.program, false);
-    int rc = process_init(&err);
+    int rc = exit_guard(EXIT_SIDE_ARCHIVE, &err);
+    if (rc == 0)
+        rc = process_init(&err);
     if (rc == 0)
         rc = cli_parse(&cli, argc, argv, &arguments, &n, &err);
     if (rc > 0)
-        return EXIT_DONE;
+        return exit_approve(EXIT_DONE);
     if (rc == 0) {
         log_init(cli.program, verbose);
         rc = run(&err);
     }
     if (rc == 0)
-        return EXIT_DONE;
+        return exit_approve(EXIT_DONE);
     log_err(&err);
-    return exit_code(EXIT_SIDE_ARCHIVE, err.kind);
+    return exit_approve(exit_code(EXIT_SIDE_ARCHIVE, err.kind));
 }

@@ -56,13 +56,13 @@ check_segment(const struct landing *landing, uint64_t size, struct err *err)
                        (unsigned long long)size, pgdata->control.segment_size);
     if (!wal_page_read_header(landing->head, landing->head_size, &header))
         return err_set(err, ERR_CORRUPT, "it is too short to be WAL");
-    if (wal_page_check_segment(&header, placement->wal, pgdata->system_id, size, err) == 0)
+    if (pgdata_check_segment(pgdata, &header, placement->wal, size, err) == 0)
         return 0;
     err->kind = ERR_CORRUPT;
     if (placement->archive->settings->wal_check == SETTINGS_WAL_CHECK_REFUSE)
         return -1;
-    notice_err(placement->notices, LOG_WARNING, err, "restoring \"%s\" although its first page is wrong",
-               placement->wal->text);
+    notice_err(placement->notices, LOG_WARNING, err,
+               "restoring \"%s\" although its first page is wrong", placement->wal->text);
     err_clear(err);
     return 0;
 }

@@ -40,7 +40,7 @@ clock_sleep_until(int64_t boot_ms)
     }
 }
 
-/* The algorithm is Howard Hinnant's "days_from_civil" (chrono-compatible low-level date algorithms). */
+/* Howard Hinnant's "days_from_civil" (chrono-compatible low-level date algorithms). */
 int64_t
 clock_days_from_civil(int64_t year, unsigned month, unsigned day)
 {

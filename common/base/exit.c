@@ -2,6 +2,12 @@
 #include "base/exit.h"
 
 #include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static int approved_code = -1;
+static int unapproved_exit;
 
 int
 exit_code(enum exit_side side, enum err_kind kind)
@@ -27,4 +33,31 @@ exit_code(enum exit_side side, enum err_kind kind)
         return archive ? 16 : 205;
     }
     return archive ? 16 : 205;
+}
+
+static void
+on_exit_check(int code, void *context UNUSED)
+{
+    static const char text[] = "seawall: error: a library ended the process\n";
+
+    if (code == approved_code)
+        return;
+    (void)!write(STDERR_FILENO, text, strlen(text));
+    _exit(unapproved_exit);
+}
+
+int
+exit_guard(enum exit_side side, struct err *err)
+{
+    unapproved_exit = exit_code(side, ERR_INTERNAL);
+    if (on_exit(on_exit_check, NULL) != 0)
+        return err_memory(err, "exit guard");
+    return 0;
+}
+
+int
+exit_approve(int code)
+{
+    approved_code = code;
+    return code;
 }

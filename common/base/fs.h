@@ -58,12 +58,12 @@ int newfile_create(struct newfile *file, int directory, mode_t mode, struct err 
  * before the name is given. A failure after that moment (the directory's fsync) leaves the name.
  * The newfile is empty afterwards, whatever the outcome. 0, FS_EXISTS, or -1.
  */
-int newfile_commit_new(struct newfile *file, const char *name, bool durable,
-                       struct err *err) MUST_USE;
+int newfile_commit_new(struct newfile *file, const char *name, bool durable, struct err *err)
+    MUST_USE;
 
 /* The same, replacing what stood there (a symbolic link is replaced, not followed). 0 or -1. */
-int newfile_commit_replace(struct newfile *file, const char *name, bool durable,
-                           struct err *err) MUST_USE;
+int newfile_commit_replace(struct newfile *file, const char *name, bool durable, struct err *err)
+    MUST_USE;
 
 /* Drop what was not committed. */
 void newfile_done(struct newfile *file);
@@ -79,9 +79,9 @@ int fs_make_directories(int directory, const char *path, struct err *err) MUST_U
 int fs_sync_directory(int directory, const char *label, struct err *err) MUST_USE;
 
 /*
- * Remove leftovers in `directory`: our own user's regular files of exactly our naming, whose process
- * is gone and that nobody wrote to for FS_TEMPORARY_AGE_S (the process may live on another host
- * or in another process namespace). Best effort.
+ * Remove leftovers in `directory`: our own user's regular files of exactly our naming, whose
+ * process is gone and that nobody wrote to for FS_TEMPORARY_AGE_S (the process may live on another
+ * host or in another process namespace). Best effort.
  */
 void fs_clean_temporary(int directory);
 

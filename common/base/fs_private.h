@@ -8,7 +8,7 @@
 
 #include "base/fs.h"
 
-int newfile_create_named(struct newfile *file, int directory, mode_t mode,
-                         struct err *err) MUST_USE;
+int newfile_create_named(struct newfile *file, int directory, mode_t mode, struct err *err)
+    MUST_USE;
 
 #endif

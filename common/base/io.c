@@ -8,7 +8,10 @@
 void
 cursor_init(struct cursor *cursor, const void *data, size_t size)
 {
-    *cursor = (struct cursor){.data = data, .size = size};
+    /* NULL would make an empty read look like a failed one. */
+    static const uint8_t nothing[1];
+
+    *cursor = (struct cursor){.data = data != NULL ? data : nothing, .size = size};
 }
 
 size_t

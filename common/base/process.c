@@ -79,10 +79,10 @@ open_standard_descriptors(struct err *err)
 
 /* What could redirect, weaken or log our traffic, or change how text is read. */
 static const char *const foreign_environment[] = {
-    "http_proxy",    "https_proxy",  "HTTP_PROXY",   "HTTPS_PROXY",  "all_proxy",
-    "ALL_PROXY",     "no_proxy",     "NO_PROXY",     "SSLKEYLOGFILE", "SSL_CERT_FILE",
-    "SSL_CERT_DIR",  "CURL_CA_BUNDLE", "OPENSSL_CONF", "OPENSSL_MODULES", "OPENSSL_ENGINES",
-    "CURL_HOME",     "NETRC",        "LC_ALL",       "LC_NUMERIC",   "LC_TIME",
+    "http_proxy",   "https_proxy",    "HTTP_PROXY",   "HTTPS_PROXY",     "all_proxy",
+    "ALL_PROXY",    "no_proxy",       "NO_PROXY",     "SSLKEYLOGFILE",   "SSL_CERT_FILE",
+    "SSL_CERT_DIR", "CURL_CA_BUNDLE", "OPENSSL_CONF", "OPENSSL_MODULES", "OPENSSL_ENGINES",
+    "CURL_HOME",    "NETRC",          "LC_ALL",       "LC_NUMERIC",      "LC_TIME",
 };
 
 int
@@ -126,7 +126,7 @@ process_die_by(int signal_number)
 int
 process_watchdog(int64_t after_ms, int exit_code, struct err *err)
 {
-    /* A real-time signal of our own: ALRM may come ignored from PostgreSQL and belongs to nobody. */
+    /* A real-time signal of our own: ALRM may come ignored and belongs to nobody. */
     int number = SIGRTMIN + 4;
 
     watchdog_exit_code = exit_code;
@@ -142,14 +142,15 @@ process_watchdog(int64_t after_ms, int exit_code, struct err *err)
     }
 
     struct itimerspec when = {
-        .it_value = {.tv_sec = (time_t)(after_ms / 1000), .tv_nsec = (long)(after_ms % 1000) * 1000000},
+        .it_value = {.tv_sec = (time_t)(after_ms / 1000),
+                     .tv_nsec = (long)(after_ms % 1000) * 1000000},
     };
     if (timer_settime(watchdog_timer, 0, &when, NULL) < 0)
         return err_sys(err, errno, "could not set a timer");
     return 0;
 }
 
-/* The one-letter state of a process in /proc, or 0. A zombie has ended; it only waits to be reaped. */
+/* The one-letter state of a process in /proc, or 0. A zombie has ended, and waits to be reaped. */
 static char
 process_state(pid_t pid)
 {

@@ -31,7 +31,8 @@ check_private(const struct stat *st, const char *path, const char *what, struct 
     if (st->st_uid != geteuid() && st->st_uid != 0) {
         (void)err_set(err, ERR_CONFIG, "%s \"%s\" belongs to another user (uid %lu)", what, path,
                       (unsigned long)st->st_uid);
-        return err_hint(err, "The file must belong to the user that runs this command, or to root.");
+        return err_hint(err,
+                        "The file must belong to the user that runs this command, or to root.");
     }
 
     /* What root owns its group may read, for root itself no less than for the server's user. */

@@ -17,7 +17,8 @@ static int
 make_room(void **array, size_t *capacity, size_t n, size_t element, size_t max, struct err *err)
 {
     if (n >= max)
-        return err_set(err, ERR_CORRUPT, "the store lists an implausible number of timelines or gaps");
+        return err_set(err, ERR_CORRUPT,
+                       "the store lists an implausible number of timelines or gaps");
     if (n < *capacity)
         return 0;
     size_t wanted = MAX_OF(*capacity * 2, (size_t)16);
@@ -98,7 +99,8 @@ inventory_systems(struct archive *archive, struct store *store, int64_t deadline
         AUTO(store_task) struct store_task *task = NULL;
         uint64_t id = 0;
 
-        if (start_list(store, prefix, after[0] == '\0' ? NULL : after, 1, deadline_ms, &task, err) < 0 ||
+        const char *from = after[0] == '\0' ? NULL : after;
+        if (start_list(store, prefix, from, 1, deadline_ms, &task, err) < 0 ||
             store_task_wait(archive->loop, task, err) < 0)
             return -1;
         const struct store_page *page = store_task_page(task);
@@ -111,7 +113,8 @@ inventory_systems(struct archive *archive, struct store *store, int64_t deadline
         if (rest[length] == '/' && decimal_read(rest, length, UINT64_MAX, &id) &&
             n < INVENTORY_SYSTEMS_MAX)
             ret_systems[n++] = id;
-        (void)snprintf(after, sizeof(after), "%s%.*s/z", prefix, (int)MIN_OF(length, (size_t)64), rest);
+        (void)snprintf(after, sizeof(after), "%s%.*s/z", prefix, (int)MIN_OF(length, (size_t)64),
+                       rest);
     }
     *ret_n = n;
     return 0;
@@ -262,7 +265,8 @@ merge_runs(struct inventory_timeline *into, const struct inventory_timeline *fro
     int rc = 0;
 
     while (rc == 0 && (a < into->n_runs || b < from->n_runs)) {
-        bool left = b == from->n_runs || (a < into->n_runs && into->runs[a].first <= from->runs[b].first);
+        bool left = b == from->n_runs ||
+                    (a < into->n_runs && into->runs[a].first <= from->runs[b].first);
 
         rc = append_run(&merged, left ? into->runs[a++] : from->runs[b++], err);
     }
@@ -286,7 +290,8 @@ inventory_merge(struct inventory *into, const struct inventory *from, struct err
     if (into->segment_size == 0)
         into->segment_size = from->segment_size;
     if (from->segment_size != 0 && from->segment_size != into->segment_size)
-        return err_set(err, ERR_CORRUPT, "the stores disagree about the size of a segment: %u and %u",
+        return err_set(err, ERR_CORRUPT,
+                       "the stores disagree about the size of a segment: %u and %u",
                        into->segment_size, from->segment_size);
     into->n_foreign += from->n_foreign;
     for (size_t i = 0; i < from->n_timelines; i++) {

@@ -24,14 +24,15 @@ struct object_owner {
 /* "<cluster>/<system id>/wal/00000001/00000000/0000...", or ".../history/00000002.history". */
 void object_name_of_wal(const struct object_owner *owner, const struct wal_name *wal, char *ret);
 
-/* Prefixes for listings, each ending in '/': everything of the system; one timeline's WAL; histories. */
+/* Prefixes for listings, ending in '/': all of the system; WAL; of one timeline; histories. */
 void object_name_system_prefix(const struct object_owner *owner, char *ret);
 void object_name_wal_prefix(const struct object_owner *owner, char *ret);
 void object_name_timeline_prefix(const struct object_owner *owner, uint32_t timeline, char *ret);
 void object_name_history_prefix(const struct object_owner *owner, char *ret);
 
 /* A name that sorts behind every object of this segment and before the next segment's. */
-void object_name_after_segment(const struct object_owner *owner, const struct wal_name *wal, char *ret);
+void object_name_after_segment(const struct object_owner *owner, const struct wal_name *wal,
+                               char *ret);
 
 /* "<cluster>/probe/conditional" and the content it has. */
 #define OBJECT_PROBE_CONTENT "seawall-probe-1\n"
@@ -41,6 +42,7 @@ void object_name_probe(const char *cluster, char *ret);
  * The WAL name at the end of an object name of this owner, with directories that agree with it.
  * False if the name is anything else.
  */
-bool object_name_parse_wal(const struct object_owner *owner, const char *name, struct wal_name *ret);
+bool object_name_parse_wal(const struct object_owner *owner, const char *name,
+                           struct wal_name *ret);
 
 #endif

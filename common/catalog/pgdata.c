@@ -13,7 +13,6 @@
 #include "base/fs.h"
 #include "base/hex.h"
 #include "base/io.h"
-#include "wal/wal_page.h"
 
 #define CONTROL_FILE "global/pg_control"
 #define CONTROL_READS 10
@@ -38,7 +37,8 @@ read_control(int directory, struct pg_control *ret, struct err *err)
             return rc;
         clock_sleep_until(clock_boot_ms() + CONTROL_WAIT_MS);
     }
-    return err_set(err, ERR_CORRUPT, "\"%s\" is damaged: its checksum does not match", CONTROL_FILE);
+    return err_set(err, ERR_CORRUPT, "\"%s\" is damaged: its checksum does not match",
+                   CONTROL_FILE);
 }
 
 /* 0, FS_ABSENT (no control file there), or -1. */
@@ -109,6 +109,23 @@ pgdata_open(const struct settings *settings, struct pgdata *ret, struct err *err
     return 0;
 }
 
+int
+pgdata_check_segment(const struct pgdata *pgdata, const struct wal_page_header *header,
+                     const struct wal_name *name, uint64_t file_size, struct err *err)
+{
+    int server = pgdata->has_control ? pgdata->control.server_version : 0;
+    int writer = wal_page_version(header->magic);
+
+    if (wal_page_check_segment(header, name, pgdata->system_id, file_size, err) < 0)
+        return -1;
+    /* A new major version comes with a new system identifier, so this is damage, not an upgrade. */
+    if (server != 0 && writer != server)
+        return err_set(err, ERR_CORRUPT,
+                       "the first page of \"%s\" is of PostgreSQL %d, this server is PostgreSQL %d",
+                       name->text, writer, server);
+    return 0;
+}
+
 bool
 pgdata_has_segment(const struct pgdata *pgdata, const struct wal_name *name)
 {
@@ -128,8 +145,7 @@ pgdata_has_segment(const struct pgdata *pgdata, const struct wal_name *name)
     if (io_read_full(fd, bytes, sizeof(bytes), &got, path, &ignored) != 0 ||
         !wal_page_read_header(bytes, got, &header))
         return false;
-    return wal_page_check_segment(&header, name, pgdata->system_id, (uint64_t)st.st_size,
-                                  &ignored) == 0;
+    return pgdata_check_segment(pgdata, &header, name, (uint64_t)st.st_size, &ignored) == 0;
 }
 
 void

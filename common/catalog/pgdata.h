@@ -15,6 +15,7 @@
 #include "config/settings.h"
 #include "wal/pg_control.h"
 #include "wal/wal_name.h"
+#include "wal/wal_page.h"
 
 struct pgdata {
     int directory;             /* -1: there is none; AT_FDCWD-like use is not allowed */
@@ -32,7 +33,15 @@ struct pgdata {
  */
 int pgdata_open(const struct settings *settings, struct pgdata *ret, struct err *err) MUST_USE;
 
-/* Does the server's own pg_wal hold this segment: right size, and a first page that fits the name? */
+/*
+ * Is this the first page of segment `name` of this server? Everything wal_page_check_segment()
+ * checks, and that the same major version wrote WAL and control file. Same results.
+ */
+int pgdata_check_segment(const struct pgdata *pgdata, const struct wal_page_header *header,
+                         const struct wal_name *name, uint64_t file_size,
+                         struct err *err) MUST_USE;
+
+/* Does the server's own pg_wal hold this segment, its size right and its first page fitting? */
 bool pgdata_has_segment(const struct pgdata *pgdata, const struct wal_name *name);
 
 void pgdata_done(struct pgdata *pgdata);

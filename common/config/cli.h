@@ -46,10 +46,11 @@ enum cli_outcome {
 
 /*
  * Parse. *ret_arguments points into argv at the positional arguments, ended by NULL, *ret_n counts
- * them; argv is reordered for that. 0, CLI_HELP, CLI_VERSION, or -1: ERR_CONFIG with "Try ... --help" as hint,
- * or ERR_LOCAL when the help could not be written. An option given twice, an empty value or
- * argument, or an argument that looks like an option (begins with "-" and is longer) is an error;
- * as a value the latter can be given with "--name=-value". Messages name options, never values.
+ * them; argv is reordered for that. 0, CLI_HELP, CLI_VERSION, or -1: ERR_CONFIG with
+ * "Try ... --help" as hint, or ERR_LOCAL when the help could not be written. An option given twice,
+ * an empty value or argument, or an argument that looks like an option (begins with "-" and is
+ * longer) is an error; as a value the latter can be given with "--name=-value". Messages name
+ * options, never values.
  */
 int cli_parse(const struct cli *cli, int argc, char **argv, char ***ret_arguments, int *ret_n,
               struct err *err) MUST_USE;

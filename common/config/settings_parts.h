@@ -82,9 +82,9 @@ int settings_file_private(const struct stat *st, const char *path, const char *s
 
 /*
  * Refuse, with the line, what libconfig would silently misread or do too much with: NUL and
- * other control characters, a byte order mark, "@include", lines over SETTINGS_LINE_MAX, strings and
- * comments that are not closed, two strings in a row, escapes other than \\ and \", numbers that
- * are not decimal or pass 2^31-1, too many assignments, too deep nesting. CRLF is accepted.
+ * other control characters, a byte order mark, "@include", lines over SETTINGS_LINE_MAX, strings
+ * and comments that are not closed, two strings in a row, escapes other than \\ and \", numbers
+ * that are not decimal or pass 2^31-1, too many assignments, too deep nesting. CRLF is accepted.
  */
 int settings_scan(const char *text, size_t size, const char *file, struct err *err) MUST_USE;
 

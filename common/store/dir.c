@@ -316,7 +316,7 @@ get(const struct dir_store *store, struct store_task *task, struct err *err)
 /* ---- delete ---- */
 
 static int
-delete(const struct dir_store *store, const struct store_task *task, struct err *err)
+remove_object(const struct dir_store *store, const struct store_task *task, struct err *err)
 {
     AUTO(place) struct place place = PLACE_INIT;
     int rc = place_find(store, task->name, &place, err);
@@ -354,7 +354,7 @@ run(struct dir_store *store, struct store_task *task, struct err *err)
     case TASK_LIST:
         return dir_list(store->root, task, err);
     case TASK_DELETE:
-        return delete (store, task, err);
+        return remove_object(store, task, err);
     }
     return err_set(err, ERR_INTERNAL, "unknown request");
 }
@@ -397,7 +397,7 @@ static const struct store_ops dir_ops = {
 
 /* ---- opening ---- */
 
-/* An absolute path without anything that could be read in two ways; trailing slashes are dropped. */
+/* An absolute path that can be read in one way only; trailing slashes are dropped. */
 static int
 read_url(const char *url, char *ret_path, struct err *err)
 {

@@ -11,8 +11,8 @@
  * Open the directory path[0..length) below the open root, no symbolic link on the way; length 0
  * is the root itself. 0, STORE_ABSENT (it is not there, and the root is), or -1.
  */
-int dir_open_below(int root, const char *path, size_t length, int *ret_fd,
-                   struct err *err) MUST_USE;
+int dir_open_below(int root, const char *path, size_t length, int *ret_fd, struct err *err)
+    MUST_USE;
 
 /* An absence below the root proves something only while the root has a name. 0 or -1. */
 int dir_check_root(int root, struct err *err) MUST_USE;

@@ -220,9 +220,11 @@ static enum http_failure
 failure_of(CURLcode code, const char *detail)
 {
     static const CURLcode untrusted[] = {
-        CURLE_PEER_FAILED_VERIFICATION, CURLE_SSL_CACERT_BADFILE, CURLE_SSL_CERTPROBLEM,
-        CURLE_SSL_CIPHER,               CURLE_SSL_CRL_BADFILE,    CURLE_SSL_ISSUER_ERROR,
-        CURLE_SSL_INVALIDCERTSTATUS,    CURLE_USE_SSL_FAILED,     CURLE_SSL_PINNEDPUBKEYNOTMATCH,
+        CURLE_PEER_FAILED_VERIFICATION, CURLE_SSL_CACERT_BADFILE,
+        CURLE_SSL_CERTPROBLEM,          CURLE_SSL_CIPHER,
+        CURLE_SSL_CRL_BADFILE,          CURLE_SSL_ISSUER_ERROR,
+        CURLE_SSL_INVALIDCERTSTATUS,    CURLE_USE_SSL_FAILED,
+        CURLE_SSL_PINNEDPUBKEYNOTMATCH,
     };
     /* No answer can bring these about: "unsupported protocol" and "out of memory" can be. */
     static const CURLcode internal[] = {

@@ -31,7 +31,7 @@ struct http_settings {
 struct http_request {
     const char *method; /* "GET", "PUT", "DELETE" */
     const char *url;
-    const char *headers; /* lines "name: value\n"; copied */
+    const char *headers;      /* lines "name: value\n"; copied */
     const struct span *spans; /* PUT: the body; borrowed until the end */
     size_t n_spans;
     const struct span *expect; /* a 2xx body is compared with this instead of being kept */
@@ -64,7 +64,8 @@ struct http;
 
 /* 0: under way, done() will be called once, unless http_free() comes first. -1: ERR_INTERNAL. */
 int http_start(struct store_loop *loop, const struct http_settings *settings,
-               const struct http_request *request, struct http **ret_http, struct err *err) MUST_USE;
+               const struct http_request *request, struct http **ret_http, struct err *err)
+    MUST_USE;
 
 /* Valid from done() until http_free(). */
 struct http_response *http_response(struct http *http);

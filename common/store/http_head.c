@@ -162,8 +162,8 @@ take_status(struct http_head *head, const char *line, size_t length)
         return "an unreadable status line";
     if (status < 200 && ++head->n_interim > HTTP_INTERIM_MAX)
         return "an endless row of 1xx answers";
-    *head = (struct http_head){
-        .status = (int)status, .size = head->size, .n_interim = head->n_interim};
+    *head =
+        (struct http_head){.status = (int)status, .size = head->size, .n_interim = head->n_interim};
     return NULL;
 }
 

@@ -19,7 +19,7 @@
 #define HTTP_INTERIM_MAX 8       /* 1xx answers before the one that counts */
 
 struct http_head {
-    int status; /* 0: none yet */
+    int status;    /* 0: none yet */
     bool complete; /* the blank line behind the final status was seen */
     size_t size;
     unsigned n_interim;
@@ -27,16 +27,16 @@ struct http_head {
     bool length_known;
     uint64_t length;
     bool chunked;
-    bool coded; /* a Content-Encoding, or a Transfer-Encoding other than chunked */
+    bool coded;       /* a Content-Encoding, or a Transfer-Encoding other than chunked */
     bool range_known; /* Content-Range: bytes first-last/total */
     uint64_t range_first;
     uint64_t range_last;
     uint64_t range_total;
     bool date_known;
-    int64_t date_s; /* since 1970 */
+    int64_t date_s;         /* since 1970 */
     int64_t retry_after_ms; /* 0: not asked for; a date counts from the Date header */
-    bool deleted;   /* x-amz-delete-marker, anything but "false" */
-    char etag[80];  /* as sent, with its quotes */
+    bool deleted;           /* x-amz-delete-marker, anything but "false" */
+    char etag[80];          /* as sent, with its quotes */
     char bucket_region[64];
     char encryption[64]; /* x-amz-server-side-encryption */
     char content_type[80];

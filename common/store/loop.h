@@ -19,12 +19,12 @@ struct loop_transfer {
 };
 
 /* Make transfer->easy, which the caller cleans up; starts libcurl. 0 or -1 (ERR_INTERNAL). */
-int loop_transfer_init(struct store_loop *loop, struct loop_transfer *transfer,
-                       struct err *err) MUST_USE;
+int loop_transfer_init(struct store_loop *loop, struct loop_transfer *transfer, struct err *err)
+    MUST_USE;
 
 /* Hand the transfer to libcurl; done() comes from store_loop_run(). 0 or -1 (ERR_INTERNAL). */
-int loop_transfer_start(struct store_loop *loop, struct loop_transfer *transfer,
-                        struct err *err) MUST_USE;
+int loop_transfer_start(struct store_loop *loop, struct loop_transfer *transfer, struct err *err)
+    MUST_USE;
 
 /* Take it back before its end. */
 void loop_transfer_stop(struct store_loop *loop, struct loop_transfer *transfer);

@@ -82,8 +82,9 @@ take_url(struct s3 *s3, const char *url, struct err *err)
     }
     if (root_length > 0 && !root_is_good(root, root_length)) {
         (void)err_set(err, ERR_CONFIG, "bad root in url \"%s\"", quoted);
-        return err_hint(err, "The root behind the bucket is a path of at most %d letters, digits, "
-                             "\".\", \"_\" and \"-\", without empty, \".\" and \"..\" parts.",
+        return err_hint(err,
+                        "The root behind the bucket is a path of at most %d letters, digits, "
+                        "\".\", \"_\" and \"-\", without empty, \".\" and \"..\" parts.",
                         S3_ROOT_MAX);
     }
     memcpy(s3->bucket, bucket, length);
@@ -115,9 +116,9 @@ take_authority(struct s3 *s3, const char *text, size_t length, uint64_t own_port
     }
     if (host == 0 || host > S3_HOST_MAX || text[0] == '.' || text[0] == '-')
         return false;
-    if (host < length && (text[host] != ':' ||
-                          !decimal_read(text + host + 1, length - host - 1, 65535, &port) ||
-                          port == 0))
+    if (host < length &&
+        (text[host] != ':' || !decimal_read(text + host + 1, length - host - 1, 65535, &port) ||
+         port == 0))
         return false;
 
     for (size_t i = 0; i < host; i++)
@@ -209,7 +210,8 @@ take_config(struct s3 *s3, const struct store_config *config, struct err *err)
     size_t length = strlen(region);
 
     if (length == 0 || length > 63 ||
-        strspn(region, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_") != length)
+        strspn(region, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_") !=
+            length)
         return err_set(err, ERR_CONFIG, "bad region");
     if ((config->access_key_id == NULL) != (config->secret_access_key == NULL))
         return err_set(err, ERR_CONFIG,

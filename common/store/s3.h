@@ -20,11 +20,12 @@ struct s3 {
     struct http_settings http;
 
     char bucket[S3_BUCKET_MAX + 1];
-    char root[S3_ROOT_MAX + 2];  /* empty, or "a/b/" */
-    char scheme[8];              /* "https" */
+    char root[S3_ROOT_MAX + 2];      /* empty, or "a/b/" */
+    char scheme[8];                  /* "https" */
     char authority[S3_HOST_MAX + 8]; /* of the endpoint: "host" or "host:port" */
-    char host[S3_BUCKET_MAX + S3_HOST_MAX + 10]; /* of requests: with the bucket if not path_style */
-    char endpoint[S3_HOST_MAX + 24]; /* for messages: "https://host" */
+    char
+        host[S3_BUCKET_MAX + S3_HOST_MAX + 10]; /* of requests: with the bucket if not path_style */
+    char endpoint[S3_HOST_MAX + 24];            /* for messages: "https://host" */
 
     struct s3_credentials credentials;
     bool credentials_loaded;

@@ -187,8 +187,9 @@ judge_not_found(const struct answer *answer, struct s3_verdict *verdict)
 
     if (code_is(answer, "NoSuchBucket")) {
         deny(verdict, answer->text);
-        (void)err_hint(&verdict->err, "Create the bucket \"%s\" at %s, or correct url, region and "
-                                      "endpoint of this store.",
+        (void)err_hint(&verdict->err,
+                       "Create the bucket \"%s\" at %s, or correct url, region and "
+                       "endpoint of this store.",
                        question->bucket, question->endpoint);
     } else if (answer->head->deleted && question->reading_back) {
         verdict->next = S3_NEXT_FAIL;
@@ -214,8 +215,8 @@ judge_not_found(const struct answer *answer, struct s3_verdict *verdict)
 static void
 judge_redirect(const struct answer *answer, struct s3_verdict *verdict)
 {
-    const char *told = answer->head->bucket_region[0] != '\0' ? answer->head->bucket_region
-                                                              : answer->error.region;
+    const char *told =
+        answer->head->bucket_region[0] != '\0' ? answer->head->bucket_region : answer->error.region;
     char region[64];
     char text[ERR_TEXT_SIZE];
 
@@ -224,8 +225,9 @@ judge_redirect(const struct answer *answer, struct s3_verdict *verdict)
         (void)snprintf(text, sizeof(text), "the bucket is in region \"%s\": %s", region,
                        answer->text);
         deny(verdict, text);
-        (void)err_hint(&verdict->err, "Set region = \"%s\" for this store, and an endpoint that "
-                                      "serves it.",
+        (void)err_hint(&verdict->err,
+                       "Set region = \"%s\" for this store, and an endpoint that "
+                       "serves it.",
                        region);
         return;
     }
@@ -242,8 +244,7 @@ judge_forbidden(const struct answer *answer, struct s3_verdict *verdict)
     const struct s3_question *question = answer->question;
     static const char *const rights[] = {
         [TASK_PUT] = "s3:PutObject and s3:GetObject",
-        [TASK_GET] = "s3:GetObject, and s3:ListBucket on the bucket, without which the store "
-                     "answers so for an object that does not exist",
+        [TASK_GET] = "s3:GetObject (and s3:ListBucket, to be told what is absent)",
         [TASK_LIST] = "s3:ListBucket on the bucket",
         [TASK_DELETE] = "s3:DeleteObject",
     };
@@ -335,27 +336,21 @@ class_of_code(const char *code, enum class *ret_class)
     return false;
 }
 
-static enum class
-class_of_status(int status)
-{
-    static const struct {
-        int status;
-        enum class class;
-    } rows[] = {
-        {301, CLASS_REDIRECT},  {302, CLASS_REDIRECT}, {303, CLASS_REDIRECT},
-        {307, CLASS_REDIRECT},  {308, CLASS_REDIRECT}, {401, CLASS_FORBIDDEN},
-        {403, CLASS_FORBIDDEN}, {404, CLASS_NOT_FOUND}, {408, CLASS_RETRY},
-        {409, CLASS_RETRY},     {412, CLASS_EXISTS},   {416, CLASS_RANGE},
-        {429, CLASS_RETRY},     {501, CLASS_REFUSED},  {507, CLASS_REFUSED},
-    };
+static enum class class_of_status(int status) { static const struct {int status; enum class class;}
+rows[] = {
+    {301, CLASS_REDIRECT}, {302, CLASS_REDIRECT},  {303, CLASS_REDIRECT},  {307, CLASS_REDIRECT},
+    {308, CLASS_REDIRECT}, {401, CLASS_FORBIDDEN}, {403, CLASS_FORBIDDEN}, {404, CLASS_NOT_FOUND},
+    {408, CLASS_RETRY},    {409, CLASS_RETRY},     {412, CLASS_EXISTS},    {416, CLASS_RANGE},
+    {429, CLASS_RETRY},    {501, CLASS_REFUSED},   {507, CLASS_REFUSED},
+};
 
-    for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
-        if (status == rows[i].status)
-            return rows[i].class;
-    }
-    if (status >= 500)
-        return CLASS_RETRY;
-    return status >= 400 ? CLASS_REFUSED : CLASS_STRANGE;
+for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+    if (status == rows[i].status)
+        return rows[i].class;
+}
+if (status >= 500)
+    return CLASS_RETRY;
+return status >= 400 ? CLASS_REFUSED : CLASS_STRANGE;
 }
 
 static void
@@ -407,8 +402,7 @@ void
 s3_answer_judge(const struct s3_question *question, const struct http_response *response,
                 struct s3_verdict *ret_verdict)
 {
-    struct answer answer = {
-        .question = question, .response = response, .head = &response->head};
+    struct answer answer = {.question = question, .response = response, .head = &response->head};
     bool success = answer.head->status >= 200 && answer.head->status <= 299;
 
     *ret_verdict = (struct s3_verdict){.next = S3_NEXT_FAIL};

@@ -14,9 +14,9 @@
 /* What was asked, as far as the meaning of the answer depends on it. */
 struct s3_question {
     enum task_kind kind;
-    bool reading_back; /* a get that checks the put of the same task */
+    bool reading_back;        /* a get that checks the put of the same task */
     struct store_range range; /* get */
-    const char *etag; /* put: the one that proves our bytes; empty: none can */
+    const char *etag;         /* put: the one that proves our bytes; empty: none can */
     const char *bucket;
     const char *region;
     const char *endpoint;
@@ -25,12 +25,12 @@ struct s3_question {
 };
 
 enum s3_next {
-    S3_NEXT_END,        /* ended with `outcome`; a list is still to be read */
-    S3_NEXT_READ_BACK,  /* stored, but nothing proves the bytes: read them */
-    S3_NEXT_RETRY,      /* later */
-    S3_NEXT_PUT_AGAIN,  /* later, and from the put on: what was acknowledged is not there */
-    S3_NEXT_RELOAD,     /* once with credentials loaded anew, then failed */
-    S3_NEXT_FIX_CLOCK,  /* once with the store's time, then failed */
+    S3_NEXT_END,       /* ended with `outcome`; a list is still to be read */
+    S3_NEXT_READ_BACK, /* stored, but nothing proves the bytes: read them */
+    S3_NEXT_RETRY,     /* later */
+    S3_NEXT_PUT_AGAIN, /* later, and from the put on: what was acknowledged is not there */
+    S3_NEXT_RELOAD,    /* once with credentials loaded anew, then failed */
+    S3_NEXT_FIX_CLOCK, /* once with the store's time, then failed */
     S3_NEXT_FAIL,
 };
 

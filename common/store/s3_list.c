@@ -12,8 +12,7 @@ struct list_reader {
 };
 
 static int
-take_key(struct list_reader *reader, const char *key, size_t length, uint64_t size,
-         struct err *err)
+take_key(struct list_reader *reader, const char *key, size_t length, uint64_t size, struct err *err)
 {
     size_t root = strlen(reader->root);
     size_t last = strlen(reader->last_key);
@@ -36,8 +35,7 @@ take_key(struct list_reader *reader, const char *key, size_t length, uint64_t si
 }
 
 static int
-on_entry(struct s3_list_sink *sink, const char *key, size_t length, uint64_t size,
-         struct err *err)
+on_entry(struct s3_list_sink *sink, const char *key, size_t length, uint64_t size, struct err *err)
 {
     struct list_reader *reader = (struct list_reader *)(void *)sink;
 

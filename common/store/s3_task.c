@@ -25,9 +25,9 @@ struct s3_task {
     char payload_hash[S3_DIGEST_HEX_SIZE];
     char etag[S3_DIGEST_HEX_SIZE + 2]; /* put: MD5 in quotes, or empty */
     unsigned n_delays;
-    bool reloaded;      /* credentials were loaded anew once */
-    bool clock_fixed;   /* the store's time was taken once */
-    bool reading_back;  /* put: the answer was good, the bytes are being proven */
+    bool reloaded;                 /* credentials were loaded anew once */
+    bool clock_fixed;              /* the store's time was taken once */
+    bool reading_back;             /* put: the answer was good, the bytes are being proven */
     char last_key[S3_KEY_MAX + 1]; /* list: the keys asked for next sort after it */
 };
 
@@ -110,7 +110,8 @@ describe_list(const struct s3_task *at, struct request_texts *texts, struct s3_r
 {
     const struct s3 *s3 = at->s3;
 
-    (void)snprintf(texts->path, sizeof(texts->path), "/%s", s3->config.path_style ? s3->bucket : "");
+    (void)snprintf(texts->path, sizeof(texts->path), "/%s",
+                   s3->config.path_style ? s3->bucket : "");
     (void)snprintf(texts->prefix, sizeof(texts->prefix), "%s%s", s3->root, at->task->name);
     (void)snprintf(texts->max_keys, sizeof(texts->max_keys), "%u", at->task->max);
     add_query(request, "list-type", "2");

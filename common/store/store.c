@@ -300,8 +300,8 @@ task_page_add(struct store_task *task, const char *name, size_t length, uint64_t
     memcpy(copy, name, length);
     copy[length] = '\0';
 
-    const char *before = task->page.n_entries > 0 ? (const char *)memory->data + task->page_last
-                                                  : task->start_after;
+    const char *before =
+        task->page.n_entries > 0 ? (const char *)memory->data + task->page_last : task->start_after;
     if (strcmp(copy, before) <= 0)
         return err_set(err, ERR_CORRUPT, "the list is not in order: \"%s\" after \"%s\"", quoted,
                        before);

@@ -62,13 +62,14 @@ void store_loop_free(struct store_loop *loop);
 
 /*
  * Drive all tasks until at least one that was under way has ended, none is under way, or
- * `until_ms` (clock_boot_ms()) has come. 0 or -1 (ERR_INTERNAL, or ERR_TRANSIENT on a stop request).
+ * `until_ms` (clock_boot_ms()) has come. 0 or -1 (ERR_INTERNAL, or ERR_TRANSIENT on a stop
+ * request).
  */
 int store_loop_run(struct store_loop *loop, int64_t until_ms, struct err *err) MUST_USE;
 
 /* ---- stores ---- */
 
-/* Checks the configuration and opens what is local; S3 makes no connection. ERR_CONFIG, ERR_LOCAL. */
+/* Checks the configuration, opens what is local; S3 makes no connection. ERR_CONFIG, ERR_LOCAL. */
 int store_open(struct store_loop *loop, const struct store_config *config,
                struct store **ret_store, struct err *err) MUST_USE;
 void store_close(struct store *store);
@@ -88,8 +89,11 @@ bool store_creates_exclusively(const struct store *store);
 
 /*
  * Start a request. `deadline_ms` (clock_boot_ms()) ends it, retries included; `retry_ms` is how
- * long after its start new attempts may still begin (0: a single attempt). Returns 0 and a task
- * that is under way or already ended; the caller frees it. -1: ERR_INTERNAL.
+ * long after its start new attempts may still begin (0: a single attempt). Two corrections are
+ * made once each whatever retry_ms says, for without them no later task would do better: an S3
+ * store that refuses us is asked again with credentials loaded anew, and one that finds our clock
+ * wrong with its own time. Returns 0 and a task that is under way or already ended; the caller
+ * frees it. -1: ERR_INTERNAL.
  */
 struct store_limits {
     int64_t deadline_ms;

@@ -3,6 +3,7 @@
 import json
 import re
 
+import fakes3
 import seawall
 import tap
 
@@ -51,8 +52,8 @@ def _(t):
     t.equal(len(at), 1, "failures")
     t.contains(lines[at[0]], 'store "b"', "failure")
     t.true(lines[at[0] + 1].startswith("        hint: "), "hint")
-    t.true(all(re.match(r"(ok      |WARNING |FAILED  |        hint: |store |configuration |$)", line)
-               for line in lines), "shape of %r" % lines)
+    shape = r"(ok      |WARNING |FAILED  |        hint: |store |configuration |$)"
+    t.true(all(re.match(shape, line) for line in lines), "shape of %r" % lines)
     t.equal(result.err, "seawall-check: error: 1 of %d checks failed\n"
             % sum(line[:8] in ("ok      ", "WARNING ", "FAILED  ") for line in lines), "error")
 
@@ -167,6 +168,79 @@ def _(t):
     for args in ((), ("--json",)):
         result = setup.run("seawall-check", "--no-server", *args)
         t.true(not any(s in result.out + result.err for s in secrets), "leak")
+
+
+def check_s3(t, **behaviour):
+    """Rows of the only store, a bucket that behaves so; and what the bucket holds afterwards."""
+    s3 = t.enter(fakes3.Bucket(**behaviour))
+    directory = t.dir / ("s3-%d" % s3.server.server_address[1])
+    directory.mkdir()
+    code, rows = check(seawall.Setup(directory, [s3.store("x")]), env=fakes3.ENV)
+    return code, rows, sorted(s3.objects)
+
+
+@tap.check("a good bucket passes, and keeps only the probe object")
+def _(t):
+    code, rows, kept = check_s3(t)
+    t.equal({name: row["detail"] for name, row in rows.items() if row["status"] != "ok"}, {},
+            "rows")
+    t.equal((code, kept), (0, ["root/main/probe/conditional"]), "verdict")
+    t.contains(rows["conditional-create"]["detail"], "If-None-Match honoured", "condition")
+    t.contains(rows["delete"]["detail"], "Object Lock", "delete")
+
+
+@tap.check("a bucket that overwrites objects fails, with the probe object and with a new one")
+def _(t):
+    code, rows, kept = check_s3(t, overwrites=True)
+    t.equal((code, rows["probe"]["status"], rows["conditional-create"]["status"]),
+            (11, "failed", "failed"), "verdict")
+    t.contains(rows["conditional-create"]["detail"], "overwrites existing objects", "detail")
+    t.contains(rows["conditional-create"]["hint"], "Ceph", "hint")
+    t.equal(rows["read-after-write"]["status"], "ok", "what replaced it is read")
+
+
+@tap.check("without ListBucket the missing permission is named")
+def _(t):
+    code, rows, kept = check_s3(t, forbids=("absent", "list"))
+    t.equal(code, 11, "exit code")
+    for name in ("absence", "list"):
+        t.equal(rows[name]["status"], "failed", name)
+        t.contains(rows[name]["hint"], "s3:ListBucket", name)
+
+
+@tap.check("append-only credentials are fine, and what stays is named")
+def _(t):
+    code, rows, kept = check_s3(t, forbids=("delete",))
+    t.equal((code, rows["delete"]["status"]), (0, "ok"), "verdict")
+    t.contains(rows["delete"]["detail"], "cannot delete", "detail")
+    t.contains(rows["delete"]["detail"], kept[0].partition("/")[2], "what stays")
+
+
+@tap.check("credentials that cannot write end the checks of that store")
+def _(t):
+    code, rows, kept = check_s3(t, forbids=("put",))
+    t.equal((code, rows["reach"]["status"], "delete" in rows), (11, "failed", False), "verdict")
+
+
+@tap.check("a bucket that gives back other bytes, or lists late, fails")
+def _(t):
+    code, rows, kept = check_s3(t, spoils=True)
+    t.equal((code, rows["read-after-write"]["status"]), (15, "failed"), "spoils")
+    code, rows, kept = check_s3(t, stale=True)
+    t.equal((code, rows["list"]["status"]), (12, "failed"), "stale")
+    t.contains(rows["list"]["hint"], "eventually_consistent = true", "hint")
+
+
+@tap.check("a clock a minute off is a warning, ten minutes are a failure")
+def _(t):
+    code, rows, kept = check_s3(t, clock_s=-5)
+    t.equal((code, rows["clock"]["status"]), (0, "ok"), "seconds")
+    code, rows, kept = check_s3(t, clock_s=200)
+    t.equal((code, rows["clock"]["status"]), (0, "warning"), "minutes")
+    t.contains(rows["clock"]["detail"], "behind", "direction")
+    code, rows, kept = check_s3(t, clock_s=-3000)
+    t.equal((code, rows["clock"]["status"]), (11, "failed"), "an hour")
+    t.contains(rows["clock"]["detail"], "ahead of", "direction")
 
 
 @tap.check("a wrong command line is a configuration error")

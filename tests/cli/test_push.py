@@ -161,6 +161,7 @@ def _(t):
 
     bad = {
         "magic": patched(0, "H", 0xD0FF),
+        "magic of another major version": patched(0, "H", 0xD118),
         "flags": patched(2, "H", 0),
         "timeline above the name's": patched(4, "I", 2),
         "page address": patched(8, "Q", 8 * MIB),

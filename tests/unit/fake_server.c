@@ -122,8 +122,9 @@ answer(int fd, const struct fake_step *step)
     char end;
 
     if (step->status != 0)
-        (void)snprintf(text, sizeof(text), "HTTP/1.1 %d Some Reason\r\nContent-Length: %zu\r\n%s\r\n%s",
-                       step->status, strlen(body), step->headers != NULL ? step->headers : "", body);
+        (void)snprintf(text, sizeof(text),
+                       "HTTP/1.1 %d Some Reason\r\nContent-Length: %zu\r\n%s\r\n%s", step->status,
+                       strlen(body), step->headers != NULL ? step->headers : "", body);
     else
         (void)snprintf(text, sizeof(text), "%s", raw);
     if (step->way == FAKE_TRICKLE ? !trickle(fd, text, strlen(text))
@@ -171,8 +172,7 @@ serve(int listener, const struct fake_step *steps, size_t n_steps, struct fake_s
 void
 fake_server_start(struct fake_server *server, const struct fake_step *steps, size_t n_steps)
 {
-    struct sockaddr_in address = {.sin_family = AF_INET,
-                                  .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     socklen_t size = sizeof(address);
     int listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 

@@ -30,7 +30,7 @@ struct fake_step {
     const char *headers; /* lines with \r\n behind a Content-Length that fits the body */
     const char *body;
     const char *raw;
-    size_t padding;      /* this many further bytes 'x' behind it */
+    size_t padding; /* this many further bytes 'x' behind it */
     enum fake_way way;
 };
 

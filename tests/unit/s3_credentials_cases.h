@@ -3,8 +3,8 @@
  * s3_credentials_cases.h: credentials files and what is found in them, for test_s3_credentials.c
  * alone. The profile is "default", the file "/f".
  */
-#ifndef UNIT_S3_CREDENTIALS_CASES_H
-#define UNIT_S3_CREDENTIALS_CASES_H
+#ifndef TESTS_S3_CREDENTIALS_CASES_H
+#define TESTS_S3_CREDENTIALS_CASES_H
 
 #include <stddef.h>
 

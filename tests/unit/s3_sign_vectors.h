@@ -7,8 +7,8 @@
  * reproduces these and Amazon's general test suite (aws-sig-v4-test-suite). That suite's requests
  * lack the x-amz-content-sha256 header S3 wants; they are canonical requests without it.
  */
-#ifndef UNIT_S3_SIGN_VECTORS_H
-#define UNIT_S3_SIGN_VECTORS_H
+#ifndef TESTS_S3_SIGN_VECTORS_H
+#define TESTS_S3_SIGN_VECTORS_H
 
 #include "store/s3_sign.h"
 

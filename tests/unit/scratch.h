@@ -24,8 +24,7 @@ void scratch_new(struct scratch *scratch);
 void scratch_remove(struct scratch *scratch); /* with everything in it */
 
 /* Make a file with this content; parents must exist. */
-void scratch_write(const struct scratch *scratch, const char *name, const void *bytes,
-                   size_t size);
+void scratch_write(const struct scratch *scratch, const char *name, const void *bytes, size_t size);
 void scratch_text(const struct scratch *scratch, const char *name, const char *text);
 
 /* Does the regular file exist with exactly this text? */

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: PostgreSQL */
-#include "store_contract.h"
+#include "contract_bench.h"
 
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,34 +9,21 @@
 #include "base/process.h"
 #include "cmocka_all.h"
 
-#define NAME_SIZE 600
-#define LARGE (17 * MIB)
+const struct store_range whole = {.max_size = 64 * MIB};
 
-/* One check on one place: a loop and a store of its own, and names below a prefix of its own. */
-struct bench {
-    const struct contract_place *place;
-    struct store_loop *loop;
-    struct store *store;
-    char base[32];
-    char *test_name;
-};
-
-static const struct store_range whole = {.max_size = 64 * MIB};
-
-static struct store_limits
+struct store_limits
 limits(void)
 {
     return (struct store_limits){.deadline_ms = clock_boot_ms() + 60000, .retry_ms = 20000};
 }
 
-static struct span
+struct span
 text_span(const char *text)
 {
     return (struct span){.data = (const uint8_t *)text, .size = strlen(text)};
 }
 
-/* The object's full name in memory that the next call but seven overwrites. */
-static const char *
+const char *
 name_of(const struct bench *bench, const char *name)
 {
     static char names[8][NAME_SIZE];
@@ -48,7 +34,7 @@ name_of(const struct bench *bench, const char *name)
     return place;
 }
 
-static struct store_task *
+struct store_task *
 start_put(const struct bench *bench, const char *name, const char *text)
 {
     struct store_task *task = NULL;
@@ -56,28 +42,26 @@ start_put(const struct bench *bench, const char *name, const char *text)
     struct span span = text_span(text);
     struct store_limits within = limits();
 
-    assert_int_equal(store_start_put(bench->store, name_of(bench, name), &span, 1, &within, &task,
-                                     &err),
-                     0);
+    assert_int_equal(
+        store_start_put(bench->store, name_of(bench, name), &span, 1, &within, &task, &err), 0);
     assert_non_null(task);
     return task;
 }
 
-static struct store_task *
+struct store_task *
 start_get(const struct bench *bench, const char *name, const struct store_range *range)
 {
     struct store_task *task = NULL;
     struct err err = ERR_INIT;
     struct store_limits within = limits();
 
-    assert_int_equal(store_start_get(bench->store, name_of(bench, name), range, &within, &task,
-                                     &err),
-                     0);
+    assert_int_equal(
+        store_start_get(bench->store, name_of(bench, name), range, &within, &task, &err), 0);
     assert_non_null(task);
     return task;
 }
 
-static int
+int
 wait_for(const struct bench *bench, struct store_task *task, struct err *err)
 {
     int rc = store_task_wait(bench->loop, task, err);
@@ -90,7 +74,7 @@ wait_for(const struct bench *bench, struct store_task *task, struct err *err)
     return rc;
 }
 
-static int
+int
 put(const struct bench *bench, const char *name, const char *text)
 {
     AUTO(store_task) struct store_task *task = start_put(bench, name, text);
@@ -99,7 +83,7 @@ put(const struct bench *bench, const char *name, const char *text)
     return wait_for(bench, task, &err);
 }
 
-static int
+int
 delete_object(const struct bench *bench, const char *name)
 {
     AUTO(store_task) struct store_task *task = NULL;
@@ -111,7 +95,7 @@ delete_object(const struct bench *bench, const char *name)
     return wait_for(bench, task, &err);
 }
 
-static void
+void
 expect_bytes(const struct bench *bench, const char *name, const struct store_range *range,
              struct span expected)
 {
@@ -126,13 +110,13 @@ expect_bytes(const struct bench *bench, const char *name, const struct store_ran
     assert_true(store_task_attempts(task) >= 1);
 }
 
-static void
+void
 expect_text(const struct bench *bench, const char *name, const char *text)
 {
     expect_bytes(bench, name, &whole, text_span(text));
 }
 
-static int
+int
 get_outcome(const struct bench *bench, const char *name, const struct store_range *range,
             struct err *err)
 {
@@ -141,7 +125,7 @@ get_outcome(const struct bench *bench, const char *name, const struct store_rang
     return wait_for(bench, task, err);
 }
 
-static struct store_task *
+struct store_task *
 start_list(const struct bench *bench, const char *prefix, const char *start_after, uint32_t max)
 {
     struct store_task *task = NULL;
@@ -155,568 +139,9 @@ start_list(const struct bench *bench, const char *prefix, const char *start_afte
     return task;
 }
 
-/* ---- put and get ---- */
-
-static void
-what_was_put_is_got(void **state)
-{
-    const struct bench *bench = *state;
-
-    assert_int_equal(put(bench, "wal/00000001/x.lz4", "content"), 0);
-    expect_text(bench, "wal/00000001/x.lz4", "content");
-    assert_int_equal(put(bench, "top", "other"), 0);
-    expect_text(bench, "top", "other");
-    expect_text(bench, "wal/00000001/x.lz4", "content");
-}
-
-static void
-the_body_can_be_taken_away(void **state)
-{
-    const struct bench *bench = *state;
-    struct err err = ERR_INIT;
-
-    assert_int_equal(put(bench, "x", "content"), 0);
-    struct store_task *task = start_get(bench, "x", &whole);
-    assert_int_equal(wait_for(bench, task, &err), 0);
-    assert_ptr_equal(store_task_store(task), bench->store);
-    AUTO(buf) struct buf body = store_task_take_body(task);
-    assert_int_equal(store_task_body(task).size, 0);
-    store_task_free(task);
-    assert_int_equal(body.size, 7);
-    assert_memory_equal(body.data, "content", 7);
-}
-
-static void
-a_second_put_finds_the_name_taken_and_changes_nothing(void **state)
-{
-    const struct bench *bench = *state;
-
-    assert_int_equal(put(bench, "d/x", "first"), 0);
-    assert_int_equal(put(bench, "d/x", "second"), STORE_EXISTS);
-    assert_int_equal(put(bench, "d/x", "first"), STORE_EXISTS);
-    assert_int_equal(put(bench, "d/x", ""), STORE_EXISTS);
-    expect_text(bench, "d/x", "first");
-}
-
-static void
-one_of_many_parallel_puts_wins(void **state)
-{
-    static const char *const contents[] = {"content one", "content two"};
-    const struct bench *bench = *state;
-
-    for (size_t n = 2; n <= 20; n += 6) {
-        struct store_task *tasks[20];
-        char name[32];
-        int winner = -1;
-
-        (void)snprintf(name, sizeof(name), "race/%zu", n);
-        for (size_t i = 0; i < n; i++)
-            tasks[i] = start_put(bench, name, contents[i % 2]);
-        for (size_t i = 0; i < n; i++) {
-            struct err err = ERR_INIT;
-            int rc = wait_for(bench, tasks[i], &err);
-
-            assert_true(rc == 0 || rc == STORE_EXISTS);
-            if (rc == 0) {
-                assert_int_equal(winner, -1);
-                winner = (int)i;
-            }
-            store_task_free(tasks[i]);
-        }
-        assert_true(winner >= 0);
-        expect_text(bench, name, contents[winner % 2]);
-    }
-}
-
-static void
-what_is_not_there_is_absent(void **state)
-{
-    const struct bench *bench = *state;
-    struct err err = ERR_INIT;
-    const struct store_range part = {.offset = 5, .size = 5, .max_size = 100};
-
-    assert_int_equal(get_outcome(bench, "nothing", &whole, &err), STORE_ABSENT);
-    assert_int_equal(get_outcome(bench, "no/such/way", &whole, &err), STORE_ABSENT);
-    assert_int_equal(get_outcome(bench, "nothing", &part, &err), STORE_ABSENT);
-    assert_int_equal(put(bench, "d/x", "y"), 0);
-    assert_int_equal(get_outcome(bench, "d/y", &whole, &err), STORE_ABSENT);
-    assert_int_equal(get_outcome(bench, "d/x.", &whole, &err), STORE_ABSENT);
-}
-
-static void
-a_range_gives_what_is_there(void **state)
-{
-    static const struct {
-        uint64_t offset;
-        uint64_t size;
-        const char *expected;
-    } cases[] = {
-        {0, 0, "0123456789"}, {0, 4, "0123"},      {3, 4, "3456"}, {9, 1, "9"},
-        {6, 4, "6789"},       {6, 100, "6789"},    {0, 10, "0123456789"},
-        {0, 11, "0123456789"}, {10, 1, ""},        {11, 5, ""},    {1000000, 1, ""},
-        {INT64_MAX - 1, 1, ""},
-    };
-    const struct bench *bench = *state;
-
-    assert_int_equal(put(bench, "x", "0123456789"), 0);
-    for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
-        struct store_range range = {cases[i].offset, cases[i].size, 1000};
-
-        expect_bytes(bench, "x", &range, text_span(cases[i].expected));
-    }
-}
-
-static void
-more_than_was_allowed_is_refused(void **state)
-{
-    static const struct {
-        struct store_range range;
-        int expected;
-    } cases[] = {
-        {{0, 0, 10}, 0}, {{0, 0, 9}, -1}, {{0, 0, 0}, -1},   {{2, 4, 4}, 0},
-        {{2, 4, 3}, -1}, {{8, 9, 2}, 0},  {{8, 2, 1}, -1}, {{20, 5, 5}, 0},
-    };
-    const struct bench *bench = *state;
-
-    assert_int_equal(put(bench, "x", "0123456789"), 0);
-    for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
-        struct err err = ERR_INIT;
-
-        assert_int_equal(get_outcome(bench, "x", &cases[i].range, &err), cases[i].expected);
-        assert_int_equal(err.kind, cases[i].expected < 0 ? ERR_CORRUPT : ERR_NONE);
-    }
-}
-
-static void
-an_object_may_be_empty(void **state)
-{
-    const struct bench *bench = *state;
-    const struct store_range none = {.max_size = 0};
-    const struct store_range part = {.size = 5, .max_size = 5};
-    struct store_limits within = limits();
-    struct err err = ERR_INIT;
-
-    assert_int_equal(put(bench, "empty", ""), 0);
-    expect_bytes(bench, "empty", &none, text_span(""));
-    expect_bytes(bench, "empty", &part, text_span(""));
-    assert_int_equal(put(bench, "empty", "x"), STORE_EXISTS);
-    AUTO(store_task) struct store_task *task = NULL;
-    assert_int_equal(store_start_put(bench->store, name_of(bench, "none"), NULL, 0, &within, &task,
-                                     &err),
-                     0);
-    assert_int_equal(wait_for(bench, task, &err), 0);
-    expect_bytes(bench, "none", &none, text_span(""));
-}
-
-static void
-the_spans_are_put_one_after_the_other(void **state)
-{
-    const struct bench *bench = *state;
-    const struct span spans[] = {text_span("one"), text_span(""), text_span("two"),
-                                 text_span("three"), text_span("five")};
-    struct store_limits within = limits();
-    struct err err = ERR_INIT;
-    AUTO(store_task) struct store_task *task = NULL;
-    AUTO(store_task) struct store_task *refused = NULL;
-
-    assert_int_equal(store_start_put(bench->store, name_of(bench, "x"), spans, 4, &within, &task,
-                                     &err),
-                     0);
-    assert_int_equal(wait_for(bench, task, &err), 0);
-    expect_text(bench, "x", "onetwothree");
-    assert_int_equal(store_start_put(bench->store, name_of(bench, "y"), spans, 5, &within, &refused,
-                                     &err),
-                     -1);
-    assert_int_equal(err.kind, ERR_INTERNAL);
-    assert_null(refused);
-}
-
-static void
-a_large_object_comes_back_whole_and_in_parts(void **state)
-{
-    const struct bench *bench = *state;
-    AUTO(ptr) uint8_t *bytes = malloc(LARGE);
-    struct store_limits within = limits();
-    struct err err = ERR_INIT;
-    AUTO(store_task) struct store_task *task = NULL;
-    uint32_t random = 1;
-
-    assert_non_null(bytes);
-    for (size_t i = 0; i < LARGE; i++) {
-        random = random * 1664525U + 1013904223U;
-        bytes[i] = (uint8_t)(random >> 24);
-    }
-    const struct span spans[] = {{bytes, 1000}, {bytes + 1000, LARGE - 1000}};
-    assert_int_equal(store_start_put(bench->store, name_of(bench, "large"), spans, 2, &within, &task,
-                                     &err),
-                     0);
-    assert_int_equal(wait_for(bench, task, &err), 0);
-    expect_bytes(bench, "large", &whole, (struct span){bytes, LARGE});
-    const struct store_range part = {3 * MIB + 1, 2 * MIB + 3, 2 * MIB + 3};
-    expect_bytes(bench, "large", &part, (struct span){bytes + 3 * MIB + 1, 2 * MIB + 3});
-    const struct store_range tail = {LARGE - 5, 100, 100};
-    expect_bytes(bench, "large", &tail, (struct span){bytes + LARGE - 5, 5});
-}
-
-/* ---- list ---- */
-
-/* In byte order: '-' and '.' sort before '/', digits after it. */
-static const char *const sorted_names[] = {
-    "-",     "0",       "A/x",   "Z",     "_",       "a-b",   "a.x",  "a..",   "a...x/y",
-    "a/-",   "a/b-c",   "a/b.c", "a/b/c", "a/b/c.d", "a/b0",  "a/c",  "a0",    "aa/a",
-    "a_",    "b.d/0/1", "b/0/1", "b/0/2", "b/00",    "b0/1",  "c",
-};
-
-#define N_NAMES ARRAY_SIZE(sorted_names)
-
-static int
-compare_names(const void *a, const void *b)
-{
-    return strcmp(*(const char *const *)a, *(const char *const *)b);
-}
-
-static void
-put_names(const struct bench *bench, const char **ret_sorted)
-{
-    memcpy(ret_sorted, sorted_names, sizeof(sorted_names));
-    qsort(ret_sorted, N_NAMES, sizeof(*ret_sorted), compare_names);
-    for (size_t i = 0; i < N_NAMES; i++)
-        assert_int_equal(put(bench, sorted_names[i], sorted_names[i]), 0);
-}
-
-static void
-expect_list(const struct bench *bench, const char *const *sorted, const char *prefix,
-            const char *start_after, uint32_t max)
-{
-    AUTO(store_task) struct store_task *task = start_list(bench, prefix, start_after, max);
-    struct err err = ERR_INIT;
-    size_t n = 0;
-    bool more = false;
-
-    assert_int_equal(wait_for(bench, task, &err), 0);
-    const struct store_page *page = store_task_page(task);
-    for (size_t i = 0; i < N_NAMES; i++) {
-        if (strncmp(sorted[i], prefix, strlen(prefix)) != 0 ||
-            (start_after != NULL && strcmp(sorted[i], start_after) <= 0))
-            continue;
-        if (n == max) {
-            more = true;
-            break;
-        }
-        assert_true(n < page->n_entries);
-        assert_string_equal(page->entries[n].name, name_of(bench, sorted[i]));
-        assert_int_equal(page->entries[n].size, strlen(sorted[i]));
-        n++;
-    }
-    assert_int_equal(page->n_entries, n);
-    assert_int_equal(page->more, more);
-}
-
-static void
-names_are_listed_in_the_order_of_their_bytes(void **state)
-{
-    const struct bench *bench = *state;
-    const char *sorted[N_NAMES];
-
-    put_names(bench, sorted);
-    expect_list(bench, sorted, "", NULL, 1000);
-    expect_list(bench, sorted, "", NULL, N_NAMES);
-    expect_list(bench, sorted, "", NULL, N_NAMES - 1);
-    expect_list(bench, sorted, "", NULL, 1);
-    for (uint32_t max = 2; max < 6; max++)
-        expect_list(bench, sorted, "a", "a/b", max);
-}
-
-static void
-a_prefix_and_a_start_choose_among_the_names(void **state)
-{
-    static const char *const prefixes[] = {"", "a", "a/", "a/b", "a/b/", "a.", "b/0", "c", "x/y/z/",
-                                           "a/b/c", "B"};
-    static const char *const starts[] = {"-", "a", "a/b", "a/b/c", "a/bb", "a0", "b/0/1", "zzz", "A",
-                                         "a.x", "b/0"};
-    const struct bench *bench = *state;
-    const char *sorted[N_NAMES];
-
-    put_names(bench, sorted);
-    for (size_t i = 0; i < ARRAY_SIZE(prefixes); i++) {
-        expect_list(bench, sorted, prefixes[i], NULL, 1000);
-        for (size_t k = 0; k < ARRAY_SIZE(starts); k++)
-            expect_list(bench, sorted, prefixes[i], starts[k], 1 + (uint32_t)(i + k) % 4);
-    }
-}
-
-static void
-pages_follow_each_other_without_gap(void **state)
-{
-    const struct bench *bench = *state;
-    unsigned n_names = bench->place->n_names;
-    char expected[64];
-    char after[64] = "";
-    unsigned seen = 0;
-    bool more = true;
-
-    for (unsigned i = 0; i < n_names; i++) {
-        /* Put in another order than listed; 7919 is prime. */
-        unsigned number = (unsigned)((uint64_t)i * 7919 % n_names);
-
-        (void)snprintf(expected, sizeof(expected), "log/%02u/%06u", number / 256, number);
-        assert_int_equal(put(bench, expected, "x"), 0);
-    }
-    while (more) {
-        AUTO(store_task)
-        struct store_task *task = start_list(bench, "log/", after[0] == '\0' ? NULL : after,
-                                             bench->place->page);
-        struct err err = ERR_INIT;
-
-        assert_int_equal(wait_for(bench, task, &err), 0);
-        const struct store_page *page = store_task_page(task);
-        for (size_t i = 0; i < page->n_entries; i++, seen++) {
-            (void)snprintf(expected, sizeof(expected), "log/%02u/%06u", seen / 256, seen);
-            assert_string_equal(page->entries[i].name, name_of(bench, expected));
-        }
-        (void)snprintf(after, sizeof(after), "%s", expected);
-        more = page->more;
-        assert_int_equal(page->n_entries, more ? bench->place->page
-                                               : (n_names - 1) % bench->place->page + 1);
-    }
-    assert_int_equal(seen, n_names);
-}
-
-static void
-a_list_of_no_size_is_refused(void **state)
-{
-    static const uint32_t sizes[] = {0, 1001, UINT32_MAX};
-    const struct bench *bench = *state;
-
-    for (size_t i = 0; i < ARRAY_SIZE(sizes); i++) {
-        struct store_task *task = NULL;
-        struct store_limits within = limits();
-        struct err err = ERR_INIT;
-
-        assert_int_equal(store_start_list(bench->store, "", NULL, sizes[i], &within, &task, &err),
-                         -1);
-        assert_int_equal(err.kind, ERR_INTERNAL);
-        assert_null(task);
-    }
-}
-
-/* ---- delete ---- */
-
-static void
-what_was_deleted_is_absent_and_may_be_put_again(void **state)
-{
-    const struct bench *bench = *state;
-    struct err err = ERR_INIT;
-    const char *sorted[N_NAMES];
-
-    put_names(bench, sorted);
-    assert_int_equal(delete_object(bench, "nothing"), 0);
-    assert_int_equal(delete_object(bench, "no/such/way"), 0);
-    for (size_t i = 0; i < N_NAMES; i++)
-        assert_int_equal(delete_object(bench, sorted[i]), 0);
-    assert_int_equal(delete_object(bench, sorted[0]), 0);
-    int rc = get_outcome(bench, sorted[1], &whole, &err);
-    /* A store that keeps versions has something to tell. */
-    assert_true(rc == STORE_ABSENT || rc == STORE_DELETED);
-    AUTO(store_task) struct store_task *task = start_list(bench, "", NULL, 10);
-    assert_int_equal(wait_for(bench, task, &err), 0);
-    assert_int_equal(store_task_page(task)->n_entries, 0);
-    assert_false(store_task_page(task)->more);
-    assert_int_equal(put(bench, sorted[1], "again"), 0);
-    expect_text(bench, sorted[1], "again");
-}
-
-/* ---- names ---- */
-
-static void
-expect_refused(const struct bench *bench, const char *name)
-{
-    struct store_limits within = limits();
-    struct span span = text_span("x");
-    struct store_task *task = NULL;
-    struct err err = ERR_INIT;
-
-    assert_int_equal(store_start_put(bench->store, name, &span, 1, &within, &task, &err), -1);
-    assert_int_equal(err.kind, ERR_INTERNAL);
-    err_clear(&err);
-    assert_int_equal(store_start_get(bench->store, name, &whole, &within, &task, &err), -1);
-    assert_int_equal(err.kind, ERR_INTERNAL);
-    err_clear(&err);
-    assert_int_equal(store_start_delete(bench->store, name, &within, &task, &err), -1);
-    assert_int_equal(err.kind, ERR_INTERNAL);
-    assert_null(task);
-}
-
-static void
-other_names_are_refused(void **state)
-{
-    static const char *const bad[] = {
-        "",      ".",      "..",      "/",    "/a",     "a/",   "a//b",    "a/./b",  "./a",
-        "a/.",   "../a",   "a/../b",  "a/..", "a b",    " ",    "a\nb",    "a%2fb",  "a\\b",
-        "a:b",   "a+b",    "a\x7f",   "\xc3\xa4", "a*", "~a",   "a?b",     "a#b",    "a&b",
-    };
-    const struct bench *bench = *state;
-    struct err err = ERR_INIT;
-    char name[NAME_SIZE];
-
-    for (size_t i = 0; i < ARRAY_SIZE(bad); i++)
-        expect_refused(bench, bad[i]);
-    for (size_t i = 0; i < sizeof(name); i++)
-        name[i] = i % 100 == 99 ? '/' : 'n';
-    memcpy(name, bench->base, strlen(bench->base));
-    name[513] = '\0';
-    expect_refused(bench, name);
-
-    /* The longest there is. */
-    name[512] = '\0';
-    assert_int_equal(put(bench, name + strlen(bench->base), "long"), 0);
-    expect_text(bench, name + strlen(bench->base), "long");
-    AUTO(store_task) struct store_task *task = start_list(bench, "n", NULL, 10);
-    assert_int_equal(wait_for(bench, task, &err), 0);
-    assert_int_equal(store_task_page(task)->n_entries, 1);
-    assert_string_equal(store_task_page(task)->entries[0].name, name);
-}
-
-/* ---- life cycle ---- */
-
-static void
-tasks_may_be_given_up(void **state)
-{
-    const struct bench *bench = *state;
-
-    assert_int_equal(put(bench, "x", "content"), 0);
-    for (int i = 0; i < 5; i++) {
-        struct store_task *reading = start_get(bench, "x", &whole);
-        struct store_task *listing = start_list(bench, "", NULL, 10);
-        struct store_task *writing = start_put(bench, i % 2 == 0 ? "y" : "x", "other");
-
-        if (i > 0) {
-            struct err err = ERR_INIT;
-
-            assert_int_equal(store_loop_run(bench->loop, clock_boot_ms() + i, &err), 0);
-        }
-        store_task_free(writing);
-        store_task_free(reading);
-        store_task_free(listing);
-    }
-    store_task_free(NULL);
-    expect_text(bench, "x", "content");
-}
-
-static void
-a_store_may_be_closed_under_its_tasks(void **state)
-{
-    struct bench *bench = *state;
-    struct err err = ERR_INIT;
-
-    assert_int_equal(put(bench, "x", "content"), 0);
-    AUTO(store_task) struct store_task *task = start_get(bench, "x", &whole);
-    store_close(TAKE_PTR(bench->store));
-    assert_true(store_task_ended(task));
-    int rc = store_task_result(task, &err);
-    assert_true(rc == 0 || (rc == -1 && err.kind == ERR_INTERNAL));
-}
-
-static void
-a_deadline_that_has_passed_is_transient(void **state)
-{
-    const struct bench *bench = *state;
-    struct store_limits late = {.deadline_ms = clock_boot_ms() - 1, .retry_ms = 1000};
-    struct span span = text_span("x");
-    struct err err = ERR_INIT;
-    AUTO(store_task) struct store_task *writing = NULL;
-    AUTO(store_task) struct store_task *reading = NULL;
-
-    assert_int_equal(store_start_put(bench->store, name_of(bench, "x"), &span, 1, &late, &writing,
-                                     &err),
-                     0);
-    assert_int_equal(wait_for(bench, writing, &err), -1);
-    assert_int_equal(err.kind, ERR_TRANSIENT);
-    assert_int_equal(store_start_get(bench->store, name_of(bench, "x"), &whole, &late, &reading,
-                                     &err),
-                     0);
-    assert_int_equal(wait_for(bench, reading, &err), -1);
-    assert_int_equal(err.kind, ERR_TRANSIENT);
-    assert_int_equal(get_outcome(bench, "x", &whole, &err), STORE_ABSENT);
-}
-
-static void
-a_stop_request_ends_every_task(void **state)
-{
-    const struct bench *bench = *state;
-    struct err err = ERR_INIT;
-
-    process_request_stop(SIGTERM);
-    AUTO(store_task) struct store_task *reading = start_get(bench, "x", &whole);
-    AUTO(store_task) struct store_task *writing = start_put(bench, "x", "content");
-    assert_int_equal(wait_for(bench, reading, &err), -1);
-    assert_int_equal(err.kind, ERR_TRANSIENT);
-    err_clear(&err);
-    assert_int_equal(wait_for(bench, writing, &err), -1);
-    assert_int_equal(err.kind, ERR_TRANSIENT);
-    process_request_stop(0);
-}
-
-static void
-a_store_that_is_not_there_proves_no_absence(void **state)
-{
-    const struct bench *bench = *state;
-    AUTO(store) struct store *store = NULL;
-    AUTO(store_task) struct store_task *task = NULL;
-    struct store_limits within = limits();
-    struct err err = ERR_INIT;
-
-    if (store_open(bench->loop, &bench->place->missing, &store, &err) < 0) {
-        assert_true(err.kind == ERR_LOCAL || err.kind == ERR_CONFIG);
-        assert_non_null(strstr(err.text, bench->place->missing.name));
-        assert_string_not_equal(err.hint, "");
-        return;
-    }
-    assert_int_equal(store_start_get(store, "x", &whole, &within, &task, &err), 0);
-    assert_int_equal(store_task_wait(bench->loop, task, &err), -1);
-    assert_true(err.kind == ERR_DENIED || err.kind == ERR_TRANSIENT);
-}
-
-static void
-a_store_says_what_it_is(void **state)
-{
-    const struct bench *bench = *state;
-
-    assert_string_equal(store_name(bench->store), bench->place->config.name);
-    assert_int_equal(strncmp(store_place(bench->store), bench->place->config.url, 5), 0);
-}
-
 /* ---- running ---- */
 
-#define CHECK(function) {#function, function}
-
-static const struct {
-    const char *name;
-    void (*function)(void **state);
-} checks[] = {
-    CHECK(what_was_put_is_got),
-    CHECK(the_body_can_be_taken_away),
-    CHECK(a_second_put_finds_the_name_taken_and_changes_nothing),
-    CHECK(one_of_many_parallel_puts_wins),
-    CHECK(what_is_not_there_is_absent),
-    CHECK(a_range_gives_what_is_there),
-    CHECK(more_than_was_allowed_is_refused),
-    CHECK(an_object_may_be_empty),
-    CHECK(the_spans_are_put_one_after_the_other),
-    CHECK(a_large_object_comes_back_whole_and_in_parts),
-    CHECK(names_are_listed_in_the_order_of_their_bytes),
-    CHECK(a_prefix_and_a_start_choose_among_the_names),
-    CHECK(pages_follow_each_other_without_gap),
-    CHECK(a_list_of_no_size_is_refused),
-    CHECK(what_was_deleted_is_absent_and_may_be_put_again),
-    CHECK(other_names_are_refused),
-    CHECK(tasks_may_be_given_up),
-    CHECK(a_store_may_be_closed_under_its_tasks),
-    CHECK(a_deadline_that_has_passed_is_transient),
-    CHECK(a_stop_request_ends_every_task),
-    CHECK(a_store_that_is_not_there_proves_no_absence),
-    CHECK(a_store_says_what_it_is),
-};
+#define CHECKS_MAX 64
 
 static int
 bench_setup(void **state)
@@ -744,19 +169,25 @@ bench_teardown(void **state)
 int
 contract_run(const struct contract_place *places, size_t n_places)
 {
-    static struct bench benches[CONTRACT_PLACES_MAX * ARRAY_SIZE(checks)];
+    static struct bench benches[CONTRACT_PLACES_MAX * CHECKS_MAX];
     static struct CMUnitTest tests[ARRAY_SIZE(benches)];
+    size_t n_checks = contract_n_object_checks + contract_n_list_checks;
     size_t n = 0;
 
-    for (size_t p = 0; p < n_places && p < CONTRACT_PLACES_MAX; p++) {
-        for (size_t i = 0; i < ARRAY_SIZE(checks); i++, n++) {
+    if (n_places > CONTRACT_PLACES_MAX || n_checks > CHECKS_MAX)
+        return 1;
+    for (size_t p = 0; p < n_places; p++) {
+        for (size_t i = 0; i < n_checks; i++, n++) {
+            const struct contract_check *check =
+                i < contract_n_object_checks ? &contract_object_checks[i]
+                                             : &contract_list_checks[i - contract_n_object_checks];
             char name[128];
 
-            (void)snprintf(name, sizeof(name), "%s: %s", places[p].label, checks[i].name);
+            (void)snprintf(name, sizeof(name), "%s: %s", places[p].label, check->name);
             benches[n].place = &places[p];
             benches[n].test_name = strdup(name);
             (void)snprintf(benches[n].base, sizeof(benches[n].base), "check-%02zu/", i);
-            tests[n] = (struct CMUnitTest){benches[n].test_name, checks[i].function, bench_setup,
+            tests[n] = (struct CMUnitTest){benches[n].test_name, check->function, bench_setup,
                                            bench_teardown, &benches[n]};
         }
     }

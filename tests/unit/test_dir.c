@@ -13,140 +13,9 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "base/clock.h"
 #include "base/fs.h"
 #include "cmocka_all.h"
-#include "scratch.h"
-#include "store/store.h"
-
-
-struct bench {
-    struct scratch scratch;
-    struct store_loop *loop;
-    struct store *store;
-};
-
-static int
-open_at(struct bench *bench, const char *url, struct store **ret_store, struct err *err)
-{
-    struct store_config config = {.name = "cellar", .url = url};
-
-    return store_open(bench->loop, &config, ret_store, err);
-}
-
-static int
-setup(void **state)
-{
-    struct bench *bench = calloc(1, sizeof(*bench));
-    struct err err = ERR_INIT;
-    char url[SCRATCH_SIZE + 8];
-
-    assert_non_null(bench);
-    scratch_new(&bench->scratch);
-    assert_int_equal(store_loop_new(&bench->loop, &err), 0);
-    (void)snprintf(url, sizeof(url), "file://%s", bench->scratch.path);
-    assert_int_equal(open_at(bench, url, &bench->store, &err), 0);
-    *state = bench;
-    return 0;
-}
-
-static int
-teardown(void **state)
-{
-    struct bench *bench = *state;
-
-    store_close(bench->store);
-    store_loop_free(bench->loop);
-    scratch_remove(&bench->scratch);
-    free(bench);
-    return 0;
-}
-
-static struct store_limits
-limits(void)
-{
-    return (struct store_limits){.deadline_ms = clock_boot_ms() + 60000};
-}
-
-static int
-put_bytes(struct store *store, const char *name, const void *bytes, size_t size, struct err *err)
-{
-    AUTO(store_task) struct store_task *task = NULL;
-    struct store_limits within = limits();
-    struct span span = {bytes, size};
-
-    if (store_start_put(store, name, &span, 1, &within, &task, err) < 0)
-        return -1;
-    assert_true(store_task_ended(task));
-    return store_task_result(task, err);
-}
-
-static int
-put(struct store *store, const char *name, struct err *err)
-{
-    return put_bytes(store, name, name, strlen(name), err);
-}
-
-static int
-get(struct store *store, const char *name, struct err *err)
-{
-    AUTO(store_task) struct store_task *task = NULL;
-    struct store_limits within = limits();
-    struct store_range range = {.max_size = 10000};
-
-    if (store_start_get(store, name, &range, &within, &task, err) < 0)
-        return -1;
-    assert_true(store_task_ended(task));
-    return store_task_result(task, err);
-}
-
-static int
-delete_object(struct store *store, const char *name, struct err *err)
-{
-    AUTO(store_task) struct store_task *task = NULL;
-    struct store_limits within = limits();
-
-    if (store_start_delete(store, name, &within, &task, err) < 0)
-        return -1;
-    assert_true(store_task_ended(task));
-    return store_task_result(task, err);
-}
-
-static struct store_task *
-list(struct store *store, const char *prefix, const char *start_after, uint32_t max)
-{
-    struct store_task *task = NULL;
-    struct store_limits within = limits();
-    struct err err = ERR_INIT;
-
-    assert_int_equal(store_start_list(store, prefix, start_after, max, &within, &task, &err), 0);
-    assert_true(store_task_ended(task));
-    return task;
-}
-
-static int
-list_outcome(struct store *store, const char *prefix, struct err *err)
-{
-    AUTO(store_task) struct store_task *task = list(store, prefix, NULL, 100);
-
-    return store_task_result(task, err);
-}
-
-/* The names of the whole store, with a blank behind each. */
-static const char *
-list_text(struct store *store, char *ret_text, size_t size)
-{
-    AUTO(store_task) struct store_task *task = list(store, "", NULL, 1000);
-    struct err err = ERR_INIT;
-    size_t used = 0;
-
-    assert_int_equal(store_task_result(task, &err), 0);
-    const struct store_page *page = store_task_page(task);
-    ret_text[0] = '\0';
-    for (size_t i = 0; i < page->n_entries; i++)
-        used += (size_t)snprintf(ret_text + used, size - used, "%s ", page->entries[i].name);
-    return ret_text;
-}
+#include "dir_bench.h"
 
 /* ---- opening ---- */
 
@@ -154,11 +23,10 @@ static void
 only_a_clean_absolute_path_is_a_place(void **state)
 {
     static const char *const bad[] = {
-        "file://",          "file:///",          "file:////",      "file://host/dir",
-        "file://dir",       "file:///a/../b",    "file:///..",     "file:///a/.",
-        "file:///./a",      "file:///a//b",      "file:////a",     "file:///a%20b",
-        "file:///a?b",      "file:///a#b",       "file:///a\nb",   "file:///a\"b",
-        "file:///a\\b",     "file://./a",        "file://localhost/tmp",
+        "file://",        "file:///",      "file:////",   "file://host/dir",      "file://dir",
+        "file:///a/../b", "file:///..",    "file:///a/.", "file:///./a",          "file:///a//b",
+        "file:////a",     "file:///a%20b", "file:///a?b", "file:///a#b",          "file:///a\nb",
+        "file:///a\"b",   "file:///a\\b",  "file://./a",  "file://localhost/tmp",
     };
     struct bench *bench = *state;
 
@@ -219,7 +87,8 @@ no_symbolic_link_is_followed_below_the_root(void **state)
     assert_int_equal(symlinkat("../victim/file", bench->scratch.fd, "d/file"), 0);
     assert_int_equal(symlinkat("nowhere", bench->scratch.fd, "d/dangling"), 0);
 
-    static const char *const names[] = {"d/link/file", "d/link/x", "d/link", "d/file", "d/dangling"};
+    static const char *const names[] = {"d/link/file", "d/link/x", "d/link", "d/file",
+                                        "d/dangling"};
     for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
         assert_int_equal(get(bench->store, names[i], &err), -1);
         assert_int_equal(err.kind, ERR_CORRUPT);
@@ -262,8 +131,13 @@ static void
 temporary_and_foreign_names_are_not_objects(void **state)
 {
     static const char *const junk[] = {
-        FS_TEMPORARY_PREFIX "1.0123456789abcdef", "with blank", "percent%41", "new\nline", "\xff",
-        "colon:", "tilde~",
+        FS_TEMPORARY_PREFIX "1.0123456789abcdef",
+        "with blank",
+        "percent%41",
+        "new\nline",
+        "\xff",
+        "colon:",
+        "tilde~",
     };
     struct bench *bench = *state;
     struct err err = ERR_INIT;
@@ -318,7 +192,7 @@ missing_permissions_are_a_refusal(void **state)
     struct err err = ERR_INIT;
 
     if (geteuid() == 0)
-        skip();
+        SKIP_BECAUSE("root may read and write everywhere");
     assert_int_equal(put(bench->store, "a/x", &err), 0);
     assert_int_equal(put(bench->store, "b/x", &err), 0);
     assert_int_equal(fchmodat(bench->scratch.fd, "a/x", 0, 0), 0);
@@ -374,109 +248,6 @@ objects_and_directories_are_private(void **state)
     assert_int_equal(st.st_mode, S_IFREG | 0600);
     assert_int_equal(fstatat(bench->scratch.fd, "a/b", &st, AT_SYMLINK_NOFOLLOW), 0);
     assert_int_equal(st.st_mode, S_IFDIR | 0700);
-}
-
-/* ---- list against a model ---- */
-
-#define MODEL_MAX 300
-
-static uint32_t
-next_random(uint32_t *seed)
-{
-    *seed = *seed * 1664525U + 1013904223U;
-    return *seed >> 16;
-}
-
-static void
-random_name(uint32_t *seed, char *ret_name)
-{
-    static const char characters[] = "a0-._Z";
-    size_t used = 0;
-
-    for (uint32_t depth = 1 + next_random(seed) % 4; depth > 0; depth--) {
-        size_t begin = used;
-
-        for (uint32_t n = 1 + next_random(seed) % 3; n > 0; n--)
-            ret_name[used++] = characters[next_random(seed) % (sizeof(characters) - 1)];
-        ret_name[used] = '\0';
-        if (strcmp(ret_name + begin, ".") == 0 || strcmp(ret_name + begin, "..") == 0)
-            ret_name[begin] = 'b';
-        if (depth > 1)
-            ret_name[used++] = '/';
-    }
-    ret_name[used] = '\0';
-}
-
-static int
-compare_names(const void *a, const void *b)
-{
-    return strcmp(a, b);
-}
-
-static void
-expect_model(struct store *store, char (*names)[32], size_t n, const char *prefix,
-             const char *start_after, uint32_t max)
-{
-    AUTO(store_task) struct store_task *task = list(store, prefix, start_after, max);
-    struct err err = ERR_INIT;
-    size_t k = 0;
-    bool more = false;
-
-    int rc = store_task_result(task, &err);
-    if (rc < 0) /* the prefix leads through a file */
-        assert_int_equal(err.kind, ERR_CORRUPT);
-    const struct store_page *page = store_task_page(task);
-    for (size_t i = 0; i < n && !more; i++) {
-        if (strncmp(names[i], prefix, strlen(prefix)) != 0 || strcmp(names[i], start_after) <= 0)
-            continue;
-        assert_int_equal(rc, 0);
-        more = k == max;
-        if (more)
-            break;
-        assert_true(k < page->n_entries);
-        assert_string_equal(page->entries[k].name, names[i]);
-        assert_int_equal(page->entries[k].size, strlen(names[i]));
-        k++;
-    }
-    assert_int_equal(page->n_entries, k);
-    assert_int_equal(page->more, more);
-}
-
-static void
-every_list_agrees_with_a_sorted_array(void **state)
-{
-    static char names[MODEL_MAX][32];
-    struct bench *bench = *state;
-    uint32_t seed = 20261122;
-    size_t n = 0;
-
-    for (int i = 0; i < 2 * MODEL_MAX && n < MODEL_MAX; i++) {
-        struct err err = ERR_INIT;
-
-        random_name(&seed, names[n]);
-        /* A name may be taken, or lead through a file or to a directory. */
-        n += put(bench->store, names[n], &err) == 0;
-    }
-    assert_true(n > MODEL_MAX / 2);
-    qsort(names, n, sizeof(names[0]), compare_names);
-    for (int i = 0; i < 3000; i++) {
-        char prefix[32];
-        char start_after[32];
-
-        random_name(&seed, prefix);
-        random_name(&seed, start_after);
-        if (i % 3 == 0)
-            memcpy(prefix, names[next_random(&seed) % n], sizeof(prefix));
-        if (i % 2 == 0)
-            memcpy(start_after, names[next_random(&seed) % n], sizeof(start_after));
-        prefix[next_random(&seed) % (strlen(prefix) + 1)] = '\0';
-        if (i % 7 == 0)
-            start_after[0] = '\0';
-        if (strcmp(prefix, ".") == 0 || strcmp(prefix, "..") == 0)
-            prefix[0] = '\0';
-        expect_model(bench->store, names, n, prefix, start_after, 1 + next_random(&seed) % 20);
-    }
-    expect_model(bench->store, names, n, "", "", 1000);
 }
 
 /* ---- accidents ---- */
@@ -602,14 +373,13 @@ a_full_disk_is_transient_and_a_read_only_one_a_refusal(void **state)
         _exit(fill_small_disk(bench));
     int rc = scratch_wait(child);
     if (rc == 77)
-        skip();
+        SKIP_BECAUSE("no right to mount a file system");
     assert_int_equal(rc, 0);
 }
 
 int
 main(void)
 {
-#define BENCH_TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
     const struct CMUnitTest tests[] = {
         BENCH_TEST(only_a_clean_absolute_path_is_a_place),
         BENCH_TEST(the_directory_must_be_there),
@@ -620,7 +390,6 @@ main(void)
         BENCH_TEST(missing_permissions_are_a_refusal),
         BENCH_TEST(a_component_no_file_system_takes_is_refused),
         BENCH_TEST(objects_and_directories_are_private),
-        BENCH_TEST(every_list_agrees_with_a_sorted_array),
         BENCH_TEST(no_descriptor_is_left_open),
         BENCH_TEST(a_kill_leaves_the_whole_object_or_none),
         BENCH_TEST(a_full_disk_is_transient_and_a_read_only_one_a_refusal),

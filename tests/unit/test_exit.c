@@ -2,6 +2,10 @@
 #include "base/exit.h"
 #include "cmocka_all.h"
 
+#include <stdlib.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
 static void
 every_kind_has_the_code_of_the_table(void **state UNUSED)
 {
@@ -39,12 +43,47 @@ no_failure_can_be_misread_by_postgresql(void **state UNUSED)
     }
 }
 
+/* The exit code of a child that is guarded and then ends in its own way. */
+static int
+ends_with(enum exit_side side, int approved, int code)
+{
+    struct err err = ERR_INIT;
+    int status = 0;
+    pid_t pid = fork();
+
+    assert_true(pid >= 0);
+    if (pid == 0) {
+        if (exit_guard(side, &err) < 0)
+            _exit(99);
+        if (approved >= 0)
+            (void)exit_approve(approved);
+        exit(code);
+    }
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    assert_true(WIFEXITED(status));
+    return WEXITSTATUS(status);
+}
+
+static void
+only_an_approved_code_leaves_a_guarded_process(void **state UNUSED)
+{
+    assert_int_equal(ends_with(EXIT_SIDE_RESTORE, -1, 2), 205);
+    assert_int_equal(ends_with(EXIT_SIDE_RESTORE, -1, 1), 205);
+    assert_int_equal(ends_with(EXIT_SIDE_RESTORE, -1, 0), 205);
+    assert_int_equal(ends_with(EXIT_SIDE_RESTORE, 0, 1), 205);
+    assert_int_equal(ends_with(EXIT_SIDE_RESTORE, 1, 1), 1);
+    assert_int_equal(ends_with(EXIT_SIDE_RESTORE, 0, 0), 0);
+    assert_int_equal(ends_with(EXIT_SIDE_ARCHIVE, -1, 0), 16);
+    assert_int_equal(ends_with(EXIT_SIDE_ARCHIVE, 13, 13), 13);
+}
+
 int
 main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_kind_has_the_code_of_the_table),
         cmocka_unit_test(no_failure_can_be_misread_by_postgresql),
+        cmocka_unit_test(only_an_approved_code_leaves_a_guarded_process),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -323,70 +323,71 @@ a_deadline_does_not_wait_for_a_name_lookup(void **state UNUSED)
 
 /* ---- configuration ---- */
 
+static const struct {
+    struct store_config config;
+    const char *place; /* NULL: it is an error */
+} configurations[] = {
+    {{.url = "s3://bucket"}, "s3://bucket (https://s3.us-east-1.amazonaws.com)"},
+    {{.url = "s3://bucket/a/b/", .region = "eu-west-3"},
+     "s3://bucket/a/b (https://s3.eu-west-3.amazonaws.com)"},
+    {{.url = "s3://bucket", .endpoint = "https://S3.Example:9000/", .path_style = true},
+     "s3://bucket (https://s3.example:9000)"},
+    {{.url = "s3://bucket", .endpoint = "HTTPS://s3.example:443"},
+     "s3://bucket (https://s3.example)"},
+    {{.url = "s3://bucket", .endpoint = "https://[::1]:9000", .path_style = true},
+     "s3://bucket (https://[::1]:9000)"},
+    {{.url = "s3://bucket",
+      .endpoint = "http://127.0.0.1:80",
+      .path_style = true,
+      .allow_http = true},
+     "s3://bucket (http://127.0.0.1)"},
+    {{.url = "s3://bucket", .endpoint = "http://127.0.0.1", .path_style = true}, NULL},
+    {{.url = "s3://bucket", .endpoint = "https://127.0.0.1"}, NULL},
+    {{.url = "s3://bucket", .endpoint = "https://[::1]"}, NULL},
+    {{.url = "s3://bucket", .endpoint = "ftp://s3.example"}, NULL},
+    {{.url = "s3://bucket", .endpoint = "https://"}, NULL},
+    {{.url = "s3://bucket", .endpoint = "https://me@s3.example"}, NULL},
+    {{.url = "s3://bucket", .endpoint = "https://s3.example/path"}, NULL},
+    {{.url = "s3://bucket", .endpoint = "https://s3.example?query"}, NULL},
+    {{.url = "s3://bucket", .endpoint = "https://s3.example:"}, NULL},
+    {{.url = "s3://bucket", .endpoint = "https://s3.example:0"}, NULL},
+    {{.url = "s3://bucket", .endpoint = "https://s3.example:65536"}, NULL},
+    {{.url = "s3://bucket", .endpoint = "https://s3.ex ample"}, NULL},
+    {{.url = "s3://bucket", .endpoint = "https://[zz]", .path_style = true}, NULL},
+    {{.url = "s3://bucket", .region = ""}, NULL},
+    {{.url = "s3://bucket", .region = "eu/west"}, NULL},
+    {{.url = "s3://bucket", .access_key_id = "half"}, NULL},
+    {{.url = "s3://"}, NULL},
+    {{.url = "s3://ab"}, NULL},
+    {{.url = "s3://Bucket"}, NULL},
+    {{.url = "s3://buc_ket"}, NULL},
+    {{.url = "s3://buc..ket"}, NULL},
+    {{.url = "s3://-bucket"}, NULL},
+    {{.url = "s3://bucket."}, NULL},
+    {{.url = "s3://bucket//a"}, NULL},
+    {{.url = "s3://bucket/a//b"}, NULL},
+    {{.url = "s3://bucket/a/../b"}, NULL},
+    {{.url = "s3://bucket/."}, NULL},
+    {{.url = "s3://bucket/a b"}, NULL},
+    {{.url = "s3://bucket/a?b"}, NULL},
+    {{.url = "gs://bucket"}, NULL},
+};
+
 static void
 configurations_are_checked(void **state UNUSED)
 {
-    static const struct {
-        struct store_config config;
-        const char *place; /* NULL: it is an error */
-    } rows[] = {
-        {{.url = "s3://bucket"}, "s3://bucket (https://s3.us-east-1.amazonaws.com)"},
-        {{.url = "s3://bucket/a/b/", .region = "eu-west-3"},
-         "s3://bucket/a/b (https://s3.eu-west-3.amazonaws.com)"},
-        {{.url = "s3://bucket", .endpoint = "https://S3.Example:9000/", .path_style = true},
-         "s3://bucket (https://s3.example:9000)"},
-        {{.url = "s3://bucket", .endpoint = "HTTPS://s3.example:443"},
-         "s3://bucket (https://s3.example)"},
-        {{.url = "s3://bucket", .endpoint = "https://[::1]:9000", .path_style = true},
-         "s3://bucket (https://[::1]:9000)"},
-        {{.url = "s3://bucket",
-          .endpoint = "http://127.0.0.1:80",
-          .path_style = true,
-          .allow_http = true},
-         "s3://bucket (http://127.0.0.1)"},
-        {{.url = "s3://bucket", .endpoint = "http://127.0.0.1", .path_style = true}, NULL},
-        {{.url = "s3://bucket", .endpoint = "https://127.0.0.1"}, NULL},
-        {{.url = "s3://bucket", .endpoint = "https://[::1]"}, NULL},
-        {{.url = "s3://bucket", .endpoint = "ftp://s3.example"}, NULL},
-        {{.url = "s3://bucket", .endpoint = "https://"}, NULL},
-        {{.url = "s3://bucket", .endpoint = "https://me@s3.example"}, NULL},
-        {{.url = "s3://bucket", .endpoint = "https://s3.example/path"}, NULL},
-        {{.url = "s3://bucket", .endpoint = "https://s3.example?query"}, NULL},
-        {{.url = "s3://bucket", .endpoint = "https://s3.example:"}, NULL},
-        {{.url = "s3://bucket", .endpoint = "https://s3.example:0"}, NULL},
-        {{.url = "s3://bucket", .endpoint = "https://s3.example:65536"}, NULL},
-        {{.url = "s3://bucket", .endpoint = "https://s3.ex ample"}, NULL},
-        {{.url = "s3://bucket", .endpoint = "https://[zz]", .path_style = true}, NULL},
-        {{.url = "s3://bucket", .region = ""}, NULL},
-        {{.url = "s3://bucket", .region = "eu/west"}, NULL},
-        {{.url = "s3://bucket", .access_key_id = "half"}, NULL},
-        {{.url = "s3://"}, NULL},
-        {{.url = "s3://ab"}, NULL},
-        {{.url = "s3://Bucket"}, NULL},
-        {{.url = "s3://buc_ket"}, NULL},
-        {{.url = "s3://buc..ket"}, NULL},
-        {{.url = "s3://-bucket"}, NULL},
-        {{.url = "s3://bucket."}, NULL},
-        {{.url = "s3://bucket//a"}, NULL},
-        {{.url = "s3://bucket/a//b"}, NULL},
-        {{.url = "s3://bucket/a/../b"}, NULL},
-        {{.url = "s3://bucket/."}, NULL},
-        {{.url = "s3://bucket/a b"}, NULL},
-        {{.url = "s3://bucket/a?b"}, NULL},
-        {{.url = "gs://bucket"}, NULL},
-    };
     struct store_loop *loop = NULL;
     struct err err = ERR_INIT;
 
     assert_int_equal(store_loop_new(&loop, &err), 0);
-    for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
-        struct store_config config = rows[i].config;
+    for (size_t i = 0; i < ARRAY_SIZE(configurations); i++) {
+        struct store_config config = configurations[i].config;
         struct store *store = NULL;
 
         config.name = "paris";
-        if (rows[i].place != NULL) {
+        if (configurations[i].place != NULL) {
             assert_int_equal(store_open(loop, &config, &store, &err), 0);
-            assert_string_equal(store_place(store), rows[i].place);
+            assert_string_equal(store_place(store), configurations[i].place);
             assert_string_equal(store_name(store), "paris");
         } else {
             if (store_open(loop, &config, &store, &err) != -1)

@@ -69,7 +69,7 @@ the_files_of_other_users_are_refused(void **state)
     struct err err = ERR_INIT;
 
     if (geteuid() != 0)
-        skip();
+        SKIP_BECAUSE("only root can give files away");
     scratch_text(scratch, "key", "secret");
     assert_int_equal(fchownat(scratch->fd, "key", 12345, 12345, 0), 0);
     assert_int_equal(read_secret(scratch, "key", &content, &err), -1);

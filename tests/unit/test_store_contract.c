@@ -46,19 +46,20 @@ s3_place(const char *url, char *ret_url, char *ret_missing)
     unsigned random = retry_random();
     struct contract_place place = {
         .label = "s3",
-        .config = {
-            .name = "paris",
-            .url = ret_url,
-            .region = setting("REGION"),
-            .endpoint = setting("ENDPOINT"),
-            .path_style = setting("PATH_STYLE") != NULL,
-            .ca_file = setting("CA_FILE"),
-            .access_key_id = setting("ACCESS_KEY_ID"),
-            .secret_access_key = setting("SECRET_ACCESS_KEY"),
-            .allow_http = setting("ALLOW_HTTP") != NULL,
-            .connect_timeout_ms = 5000,
-            .stall_timeout_ms = 20000,
-        },
+        .config =
+            {
+                .name = "paris",
+                .url = ret_url,
+                .region = setting("REGION"),
+                .endpoint = setting("ENDPOINT"),
+                .path_style = setting("PATH_STYLE") != NULL,
+                .ca_file = setting("CA_FILE"),
+                .access_key_id = setting("ACCESS_KEY_ID"),
+                .secret_access_key = setting("SECRET_ACCESS_KEY"),
+                .allow_http = setting("ALLOW_HTTP") != NULL,
+                .connect_timeout_ms = 5000,
+                .stall_timeout_ms = 20000,
+            },
         .n_names = 60,
         .page = 7,
     };
