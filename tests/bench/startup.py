@@ -65,7 +65,7 @@ int main(int argc, char **argv)
 def compile_c(directory, name, text, *options):
     source = directory / (name + ".c")
     source.write_text(text)
-    subprocess.run(["cc", "-O2", *options, "-o", directory / name, source], check=True)
+    subprocess.run(["cc", "-O2", "-o", directory / name, source, *options], check=True)
     return str(directory / name)
 
 
@@ -81,10 +81,10 @@ def once(launcher, argv):
 
 
 def libraries(program):
-    """How many shared libraries the loader maps."""
+    """The shared libraries that ldd lists, as paths."""
     result = subprocess.run(["ldd", program], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
                             check=False, text=True)
-    return len(re.findall(r"=> /| /\S*ld-linux", result.stdout))
+    return re.findall(r"=> (/\S+)", result.stdout)
 
 
 class Subject:
@@ -92,7 +92,7 @@ class Subject:
 
     def __init__(self, name, argv, before=lambda: None):
         self.name, self.argv, self.before = name, argv, before
-        self.seconds, self.rss, self.libraries = [], [], libraries(argv[0])
+        self.seconds, self.rss, self.libraries = [], [], len(libraries(argv[0]))
 
 
 def subjects(directory):
@@ -112,8 +112,12 @@ def subjects(directory):
         for path in (directory / "a").rglob(pgdata.name(2)):
             path.unlink()
     yield Subject("empty program", [compile_c(directory, "empty", EMPTY)])
-    yield Subject("empty program, static", [compile_c(directory, "static", EMPTY,
-                                                      "-static")])
+    # these tell what of a start is the libraries, and not the program
+    for name, file, options in (("static", "static", ["-static"]),
+                                ("with libcurl", "curl", ["-lcurl"]),
+                                ("with all of seawall-push's", "all", libraries(push))):
+        yield Subject("empty program, " + name, [compile_c(
+            directory, file, EMPTY, "-Wl,--no-as-needed", *options)])
     yield Subject("`seawall-push --version`", [push, "--version"])
     yield Subject("`seawall-fetch --version`", [fetch, "--version"])
     yield Subject("push 16 MiB, new", setup.argv("seawall-push", fresh), forget)

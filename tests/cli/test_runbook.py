@@ -120,7 +120,7 @@ def _(t):
     t.equal(setup.fetch(pgdata, "00000002.history", t.dir / "x").code, 0, "after")
 
 
-@tap.check("a replaced writer key: with both public keys everything is read, and new WAL is archived")
+@tap.check("a replaced writer key: with both public keys all is read, and new WAL is archived")
 def _(t):
     setup, pgdata = setup_with(t)
     (setup.dir / "writer.key").unlink()

@@ -55,7 +55,7 @@ for root in ("", "pg"):
             t.contains(result.out, "/%s</Key>" % name, "objects")
 
 
-@tap.check("the script for restore_command: 0 and the file, 1 for NoSuchKey alone, 255 for the rest")
+@tap.check("the script for restore_command: 0 and the file, 1 for NoSuchKey alone, 255 for all else")
 def _(t):
     gw, bucket, files, variables = archive(t, "pg")
     work = t.dir / "work"
@@ -82,8 +82,8 @@ def _(t):
     other = work / "other.txt"
     other.write_text(tap.run(["age-keygen"]).out)
     t.equal(fetch(name, identity=other), (255, None), "a wrong identity")
-    t.equal(runbook.do(t, ["s3-curl"], work, **dict(variables, AWS_SECRET_ACCESS_KEY="x" * 40)).code,
-            0, "s3.curl with a wrong secret")
+    wrong = dict(variables, AWS_SECRET_ACCESS_KEY="x" * 40)
+    t.equal(runbook.do(t, ["s3-curl"], work, **wrong).code, 0, "s3.curl with a wrong secret")
     t.equal(fetch(name), (255, None), "a wrong secret")
     t.equal(fetch(missing), (255, None), "a wrong secret and a missing segment")
 
