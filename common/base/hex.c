@@ -35,6 +35,29 @@ hex_read_upper(const char *text, size_t digits, uint64_t *ret_value)
     return true;
 }
 
+/* The value of a lower-case digit, or -1. */
+static int
+digit_value(char c)
+{
+    if (c >= '0' && c <= '9')
+        return c - '0';
+    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+bool
+hex_read_bytes(const char *text, size_t size, uint8_t *ret_bytes)
+{
+    for (size_t i = 0; i < size; i++) {
+        int high = digit_value(text[2 * i]);
+        int low = high < 0 ? -1 : digit_value(text[2 * i + 1]);
+
+        if (low < 0)
+            return false;
+        ret_bytes[i] = (uint8_t)(high << 4 | low);
+    }
+    return true;
+}
+
 bool
 decimal_read(const char *text, size_t length, uint64_t max, uint64_t *ret_value)
 {

@@ -115,11 +115,25 @@ json_add_bool(struct json *json, const char *key, bool value)
     add(json, key, json_boolean(value));
 }
 
-int
-json_print(const struct json *json, struct err *err)
+void
+json_fail(struct json *json)
+{
+    json->failed = true;
+}
+
+static int
+check_complete(const struct json *json, struct err *err)
 {
     if (json == NULL || json->failed || json->depth != 1)
         return err_set(err, ERR_INTERNAL, "could not build the JSON document");
+    return 0;
+}
+
+int
+json_print(const struct json *json, struct err *err)
+{
+    if (check_complete(json, err) < 0)
+        return -1;
 
     AUTO(ptr) char *text = json_dumps(json->open[0], JSON_INDENT(2) | JSON_PRESERVE_ORDER);
     if (text == NULL)
@@ -127,4 +141,16 @@ json_print(const struct json *json, struct err *err)
     if (io_write_full(STDOUT_FILENO, text, strlen(text), "standard output", err) < 0)
         return -1;
     return io_write_full(STDOUT_FILENO, "\n", 1, "standard output", err);
+}
+
+int
+json_write(const struct json *json, struct buf *text, struct err *err)
+{
+    if (check_complete(json, err) < 0)
+        return -1;
+
+    AUTO(ptr) char *line = json_dumps(json->open[0], JSON_COMPACT | JSON_PRESERVE_ORDER);
+    if (line == NULL)
+        return err_memory(err, "JSON");
+    return buf_append_text(text, line, err);
 }

@@ -25,11 +25,11 @@ struct backup_damage {
     uint32_t block;
 };
 
-/* Strings and arrays are owned by the struct. */
+/* Strings and arrays are owned by the struct, on the heap. */
 struct backup_complete {
     char label[BACKUP_LABEL_SIZE];
     uint64_t system_id;
-    char cluster[65];
+    char cluster[65]; /* as the settings check it */
     bool incremental; /* "kind" */
     int server_version; /* 150020 */
     uint32_t catalog_version;
@@ -65,11 +65,18 @@ struct backup_complete {
 
 #define BACKUP_COMPLETE_INIT ((struct backup_complete){.n_parts = 0})
 
-/* As the text of the object. 0 or -1. */
-int backup_complete_write(const struct backup_complete *complete, struct buf *ret_text,
+/*
+ * Append it as the text of the object. 0 or -1 (ERR_INTERNAL, also for what backup_complete_read()
+ * would refuse). backup_label_text must be there; strings need not be UTF-8.
+ */
+int backup_complete_write(const struct backup_complete *complete, struct buf *text,
                           struct err *err) MUST_USE;
 
-/* Strict. 0 or -1 (ERR_CORRUPT; ERR_CONFIG: a newer version). */
+/*
+ * Strict: every member must be there and in its range, positions and segments agree, no
+ * tablespace is there twice, paths of damage are as manifest_path_valid() says. Unknown members are
+ * passed over. 0 or -1 (ERR_CORRUPT; ERR_CONFIG: a newer version). What `ret` held is not released.
+ */
 int backup_complete_read(const uint8_t *text, size_t size, struct backup_complete *ret,
                          struct err *err) MUST_USE;
 

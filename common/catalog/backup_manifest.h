@@ -12,7 +12,8 @@
 #define MANIFEST_PATH_MAX 4096
 #define MANIFEST_LINE_MAX ((size_t)1 << 20)
 #define MANIFEST_OBJECT_MAX ((size_t)16 << 20)
-#define MANIFEST_RUNS_MAX 16384
+#define MANIFEST_RUNS_MAX 16384 /* that many need not fit into a line: manifest_write() tells */
+#define MANIFEST_PART_MAX ((uint64_t)32 << 20) /* bytes of a part's file */
 
 enum manifest_type {
     MANIFEST_HEAD, /* the first line */
@@ -32,12 +33,13 @@ struct manifest_run {
 
 struct manifest_entry {
     enum manifest_type type;
+    /* MANIFEST_DIR (path, mode), MANIFEST_FILE */
     char path[MANIFEST_PATH_MAX]; /* bytes as the file system has them */
-    uint32_t mode;
-    int64_t mtime;
+    uint32_t mode; /* permission bits, at most 07777 */
+    int64_t mtime; /* seconds since 1970 */
     uint64_t size;
     uint32_t crc32c;
-    struct manifest_run *runs; /* borrowed; reading: the reader's, until the next line */
+    const struct manifest_run *runs; /* borrowed; reading: the reader's, until the sink returns */
     size_t n_runs;
     /* MANIFEST_HEAD */
     char label[BACKUP_LABEL_SIZE];
@@ -49,22 +51,36 @@ struct manifest_entry {
     uint64_t n_bytes;
 };
 
-/* Append the entry's line, with its newline. 0, BUF_FULL (nothing appended), or -1. */
+/*
+ * Is this the path of something below a directory: relative, no empty, "." or ".." component, no NUL,
+ * shorter than MANIFEST_PATH_MAX?
+ */
+bool manifest_path_valid(const char *path, size_t length);
+
+/*
+ * Append the entry's line, with its newline. 0, BUF_FULL (nothing appended: the next object; never
+ * for an empty buffer whose limit is MANIFEST_LINE_MAX or more), or -1 (ERR_INTERNAL: an entry that
+ * the reader would refuse by itself, a line above MANIFEST_LINE_MAX). After -1 nothing is appended.
+ */
 int manifest_write(struct buf *text, const struct manifest_entry *entry, struct err *err) MUST_USE;
 
 struct manifest_reader; /* opaque */
 
 /*
  * Reads lines from pieces of text fed in any sizes, and insists on the order: head, entries, end;
- * nothing behind the end. Paths are checked: relative, no empty, "." or ".." component, no NUL.
+ * nothing behind the end. Paths are valid as above; runs cover the file without gap or overlap and
+ * name no backup younger than the head's; the end's counts are those of the entries. A sink may
+ * rely on all that. Entries of a path that was there before are the sink's to notice.
  */
 int manifest_reader_new(struct manifest_reader **ret_reader, struct err *err) MUST_USE;
 void manifest_reader_free(struct manifest_reader *reader);
 
 typedef int (*manifest_sink)(void *context, const struct manifest_entry *entry, struct err *err);
 
-/* Hand every line that is complete now to the sink. 0 or -1 (ERR_CORRUPT with the line number, or
- * the sink's error). */
+/*
+ * Hand every line that is complete now to the sink. 0, or -1: ERR_CORRUPT with the line number,
+ * ERR_CONFIG (a newer version), ERR_INTERNAL, or the sink's. After -1 it can only be freed.
+ */
 int manifest_reader_feed(struct manifest_reader *reader, const uint8_t *text, size_t size,
                          manifest_sink sink, void *context, struct err *err) MUST_USE;
 
