@@ -4,7 +4,8 @@
  *
  * A document is built in order: open an object or array, fill it, close it. Failures (memory,
  * wrong nesting) are remembered and reported once, by json_print() or json_write(), so the
- * building code reads like the document. Keys are NULL inside arrays. Text that is not UTF-8 is quoted.
+ * building code reads like the document. Keys are NULL inside arrays. Text that is not UTF-8 is
+ * quoted.
  */
 #ifndef BASE_JSON_H
 #define BASE_JSON_H

@@ -42,8 +42,8 @@ const struct json_t *json_read_element(const struct json_t *array, size_t index)
  */
 int json_read_integer(const struct json_t *value, const char *what, int64_t min, int64_t max,
                       int64_t *ret_number, struct err *err) MUST_USE;
-int json_read_bool(const struct json_t *value, const char *what, bool *ret_bool,
-                   struct err *err) MUST_USE;
+int json_read_bool(const struct json_t *value, const char *what, bool *ret_bool, struct err *err)
+    MUST_USE;
 int json_read_string(const struct json_t *value, const char *what, size_t min, size_t max,
                      const char **ret_text, struct err *err) MUST_USE;
 int json_read_array(const struct json_t *value, const char *what, size_t min, size_t max,
@@ -52,7 +52,8 @@ int json_read_array(const struct json_t *value, const char *what, size_t min, si
 /* Is it an object? Its members are then there to be read. 0 or -1 (ERR_CORRUPT). */
 int json_read_is_object(const struct json_t *value, const char *what, struct err *err) MUST_USE;
 
-/* Hand every member of an object to `visit`, in the order of the text. 0, or what visit returned. */
+/* Hand every member of an object to `visit`, in the order of the text. 0, or what visit returned.
+ */
 typedef int (*json_read_visit)(void *context, const char *key, const struct json_t *value,
                                struct err *err);
 int json_read_each(const struct json_t *object, json_read_visit visit, void *context,

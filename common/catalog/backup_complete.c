@@ -52,13 +52,13 @@ add_field(struct json *json, const struct complete_field *field, const void *val
 
     switch (field->kind) {
     case COMPLETE_INT:
-        return add_number(json, field, (uint64_t)(int64_t)*(const int *)value, err);
+        return add_number(json, field, (uint64_t)(int64_t) * (const int *)value, err);
     case COMPLETE_U32:
         return add_number(json, field, *(const uint32_t *)value, err);
     case COMPLETE_U64:
         return add_number(json, field, *(const uint64_t *)value, err);
     case COMPLETE_TIME:
-        return add_number(json, field, (uint64_t)*(const int64_t *)value, err);
+        return add_number(json, field, (uint64_t) * (const int64_t *)value, err);
     case COMPLETE_BOOL:
         json_add_bool(json, field->key, *(const bool *)value);
         return 0;

@@ -29,8 +29,8 @@ struct backup_damage {
 struct backup_complete {
     char label[BACKUP_LABEL_SIZE];
     uint64_t system_id;
-    char cluster[65]; /* as the settings check it */
-    bool incremental; /* "kind" */
+    char cluster[65];   /* as the settings check it */
+    bool incremental;   /* "kind" */
     int server_version; /* 150020 */
     uint32_t catalog_version;
     uint32_t control_version;
@@ -69,8 +69,8 @@ struct backup_complete {
  * Append it as the text of the object. 0 or -1 (ERR_INTERNAL, also for what backup_complete_read()
  * would refuse). backup_label_text must be there; strings need not be UTF-8.
  */
-int backup_complete_write(const struct backup_complete *complete, struct buf *text,
-                          struct err *err) MUST_USE;
+int backup_complete_write(const struct backup_complete *complete, struct buf *text, struct err *err)
+    MUST_USE;
 
 /*
  * Strict: every member must be there and in its range, positions and segments agree, no

@@ -200,8 +200,8 @@ manifest_write(struct buf *text, const struct manifest_entry *entry, struct err 
     if (line.rc != 0 || too_long)
         text->size = before;
     if (too_long)
-        return err_set(err, ERR_INTERNAL, "\"%s\" has too many runs for a line of the manifest: %zu",
-                       err_quote(entry->path, strlen(entry->path), quoted, sizeof(quoted)),
-                       entry->n_runs);
+        return err_set(
+            err, ERR_INTERNAL, "\"%s\" has too many runs for a line of the manifest: %zu",
+            err_quote(entry->path, strlen(entry->path), quoted, sizeof(quoted)), entry->n_runs);
     return line.rc;
 }

@@ -35,8 +35,8 @@ struct manifest_entry {
     enum manifest_type type;
     /* MANIFEST_DIR (path, mode), MANIFEST_FILE */
     char path[MANIFEST_PATH_MAX]; /* bytes as the file system has them */
-    uint32_t mode; /* permission bits, at most 07777 */
-    int64_t mtime; /* seconds since 1970 */
+    uint32_t mode;                /* permission bits, at most 07777 */
+    int64_t mtime;                /* seconds since 1970 */
     uint64_t size;
     uint32_t crc32c;
     const struct manifest_run *runs; /* borrowed; reading: the reader's, until the sink returns */
@@ -52,8 +52,8 @@ struct manifest_entry {
 };
 
 /*
- * Is this the path of something below a directory: relative, no empty, "." or ".." component, no NUL,
- * shorter than MANIFEST_PATH_MAX?
+ * Is this the path of something below a directory: relative, no empty, "." or ".." component, no
+ * NUL, shorter than MANIFEST_PATH_MAX?
  */
 bool manifest_path_valid(const char *path, size_t length);
 

@@ -7,7 +7,7 @@
 
 #include "catalog/object_name.h"
 
-#define BACKUP_LABEL_SIZE 17 /* "20261122T153600Z" and a NUL */
+#define BACKUP_LABEL_SIZE 17       /* "20261122T153600Z" and a NUL */
 #define BACKUP_NUMBER_MAX 99999999 /* of a part or manifest object; the first is 1 */
 
 enum backup_object_kind {
@@ -16,7 +16,8 @@ enum backup_object_kind {
     BACKUP_COMPLETE,
 };
 
-/* The label of a backup that begins at this time; is this text a label (a real time from 1970 on)? */
+/* The label of a backup that begins at this time; is this text a label (a real time from 1970 on)?
+ */
 void backup_label_of_time(int64_t real_us, char *ret_label);
 bool backup_label_valid(const char *text, size_t length);
 

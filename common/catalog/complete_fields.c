@@ -58,8 +58,9 @@ check_wal(const struct backup_complete *complete, struct err *err)
         return err_set(err, ERR_CORRUPT, "\"segment_size\" cannot be %u", complete->segment_size);
     if (complete->start_lsn > complete->checkpoint_lsn ||
         complete->checkpoint_lsn >= complete->stop_lsn)
-        return err_set(err, ERR_CORRUPT,
-                       "\"start_lsn\", \"checkpoint_lsn\" and \"stop_lsn\" do not follow each other");
+        return err_set(
+            err, ERR_CORRUPT,
+            "\"start_lsn\", \"checkpoint_lsn\" and \"stop_lsn\" do not follow each other");
     if (complete->start_timeline > complete->stop_timeline)
         return err_set(err, ERR_CORRUPT, "\"stop_timeline\" is before \"start_timeline\"");
     wal_name_of_lsn(complete->start_timeline, complete->start_lsn, complete->segment_size, &first);
@@ -74,8 +75,8 @@ check_wal(const struct backup_complete *complete, struct err *err)
 static int
 check_lists(const struct backup_complete *complete, struct err *err)
 {
-    if (complete->n_tablespaces > BACKUP_TABLESPACES_MAX || complete->n_damage > BACKUP_DAMAGE_MAX ||
-        complete->n_damage > complete->damage_count)
+    if (complete->n_tablespaces > BACKUP_TABLESPACES_MAX ||
+        complete->n_damage > BACKUP_DAMAGE_MAX || complete->n_damage > complete->damage_count)
         return err_set(err, ERR_CORRUPT, "\"tablespaces\" or \"damage\" has too many elements");
     for (size_t i = 0; i < complete->n_tablespaces; i++) {
         size_t length = strnlen(complete->tablespaces[i].path, TABLESPACE_PATH_MAX + 1);

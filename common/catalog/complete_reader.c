@@ -33,7 +33,8 @@ read_lsn(const struct json_t *document, const char *key, uint64_t *ret, struct e
 {
     const char *text = NULL;
 
-    if (json_read_string(json_read_member(document, key), key, 3, WAL_LSN_TEXT_SIZE, &text, err) < 0)
+    if (json_read_string(json_read_member(document, key), key, 3, WAL_LSN_TEXT_SIZE, &text, err) <
+        0)
         return -1;
     if (!wal_lsn_parse(text, strlen(text), ret))
         return err_set(err, ERR_CORRUPT, "\"%s\" is not a WAL position", key);
@@ -54,7 +55,8 @@ read_segment(const struct json_t *document, const char *key, struct wal_name *re
 }
 
 static int
-read_field(const struct json_t *document, const struct complete_field *field, void *place, struct err *err)
+read_field(const struct json_t *document, const struct complete_field *field, void *place,
+           struct err *err)
 {
     uint64_t number = 0;
 
@@ -214,8 +216,8 @@ read_version(const struct json_t *document, struct err *err)
         return -1;
     if (version <= COMPLETE_VERSION)
         return 0;
-    (void)err_set(err, ERR_CONFIG, "the backup has version %lld, newer than %d",
-                  (long long)version, COMPLETE_VERSION);
+    (void)err_set(err, ERR_CONFIG, "the backup has version %lld, newer than %d", (long long)version,
+                  COMPLETE_VERSION);
     return err_hint(err, "Use the version of Seawall that wrote it, or a later one.");
 }
 
@@ -274,8 +276,7 @@ read_all(const struct json_t *document, struct backup_complete *complete, struct
 }
 
 int
-backup_complete_read(const uint8_t *text, size_t size, struct backup_complete *ret,
-                     struct err *err)
+backup_complete_read(const uint8_t *text, size_t size, struct backup_complete *ret, struct err *err)
 {
     AUTO(json_document) struct json_t *document = NULL;
     AUTO(backup_complete) struct backup_complete complete = BACKUP_COMPLETE_INIT;

@@ -96,8 +96,8 @@ read_head(struct manifest_entry *entry, const struct json_t *line, struct err *e
     }
     entry->type = MANIFEST_HEAD;
     if (read_label(json_read_member(line, "label"), "label", entry->label, err) < 0 ||
-        json_read_string(json_read_member(line, "system_id"), "system_id", 1, 20, &system_id,
-                         err) < 0 ||
+        json_read_string(json_read_member(line, "system_id"), "system_id", 1, 20, &system_id, err) <
+            0 ||
         read_u32(json_read_member(line, "block_size"), "block_size", &entry->block_size, err) < 0)
         return -1;
     if (!decimal_read(system_id, strlen(system_id), UINT64_MAX, &entry->system_id))
@@ -202,8 +202,8 @@ read_file(struct manifest_reader *reader, const struct json_t *line, struct err 
         return -1;
     if (!hex_read_bytes(crc, sizeof(bytes), bytes))
         return err_set(err, ERR_CORRUPT, "\"crc32c\" is not hexadecimal");
-    entry->crc32c = (uint32_t)bytes[0] << 24 | (uint32_t)bytes[1] << 16 | (uint32_t)bytes[2] << 8 |
-                    bytes[3];
+    entry->crc32c =
+        (uint32_t)bytes[0] << 24 | (uint32_t)bytes[1] << 16 | (uint32_t)bytes[2] << 8 | bytes[3];
     return read_runs(reader, line, err);
 }
 

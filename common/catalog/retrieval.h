@@ -13,7 +13,7 @@
 #include "catalog/archive.h"
 
 enum retrieval_outcome {
-    RETRIEVAL_ABSENT = 1, /* every store that is asked says so, and all could be asked */
+    RETRIEVAL_ABSENT = 1, /* every store that may be asked has proven it */
 };
 
 struct retrieval; /* opaque: one object on its way */
@@ -22,39 +22,57 @@ struct retrieval_request {
     const char *name;
     uint64_t system_id;
     uint64_t max_file_size;
-    uint32_t stores;     /* bit i: store i may be asked; 0: all */
+    uint32_t stores; /* bit i: store i may be asked; 0: all */
     int64_t deadline_ms;
 };
 
-/* Begin. The first store in order is asked; the next ones on failure, damage, absence, slowness. */
+/*
+ * Begin. The first store in order is asked; the next ones on failure, damage, absence, slowness (3
+ * s). Stores that failed in a way that may pass are asked again, after a growing wait, until the
+ * deadline; so "absent" while a store is away takes until then. A store that was away is opened
+ * again. Every damaged copy is a LOG_WARNING that names store and object. 0 or -1 (ERR_INTERNAL).
+ */
 int retrieval_start(struct archive *archive, const struct retrieval_request *request,
                     struct notices *notices, struct retrieval **ret, struct err *err) MUST_USE;
 
-/* Take up what the loop has brought. True when it has ended. Call it after store_loop_run(). */
+/* Take up what the loop has brought and ask whom it is time to ask. True when it has ended. */
 bool retrieval_advance(struct retrieval *retrieval);
 
 /*
- * The result of one that has ended: 0 and the object (seal, name, system id and payload hash
- * verified; borrowed from the retrieval), RETRIEVAL_ABSENT, or -1 (the gravest store's error).
+ * Run the archive's loop until retrieval_advance() may have something to do for one of these, until
+ * some other task on the loop has ended, or until_ms. The loop alone does not know when it is time
+ * to ask another store. NULL and ended ones are passed over; if there are no others it returns at
+ * once. 0 or -1 (as store_loop_run()).
  */
-int retrieval_result(const struct retrieval *retrieval, struct object *ret_object,
-                     struct err *err) MUST_USE;
+int retrieval_wait(struct archive *archive, struct retrieval *const *retrievals, size_t n,
+                   int64_t until_ms, struct err *err) MUST_USE;
+
+/*
+ * The result of one that has ended: 0 and the object (seal, name, system id and payload hash
+ * verified, file at most max_file_size;
+ * borrowed from the retrieval), RETRIEVAL_ABSENT, or -1 (the gravest store's error).
+ */
+int retrieval_result(const struct retrieval *retrieval, struct object *ret_object, struct err *err)
+    MUST_USE;
 
 /* Which store it came from. */
 size_t retrieval_store(const struct retrieval *retrieval);
 
 /*
- * The object did not decode after all (object_unpack() failed): note it as damaged in that store
- * and ask the next one. 0: under way again; -1: no other store (*err stays as it is).
+ * The object did not decode after all (object_unpack() failed with this error): note it as damaged
+ * in that store and ask the next one. 0: under way again; -1: no other store, and it has ended.
  */
-int retrieval_reject(struct retrieval *retrieval, struct err *err) MUST_USE;
+int retrieval_reject(struct retrieval *retrieval, const struct err *err) MUST_USE;
 
 void retrieval_free(struct retrieval *retrieval);
 
 DEFINE_POINTER_CLEANUP(retrieval, struct retrieval, retrieval_free);
 
-/* All in one: retrieve, decode, verify, append to `ret_file`. 0, RETRIEVAL_ABSENT or -1. */
+/*
+ * All in one: retrieve, decode, verify, append to `file`, whose limit must leave room for
+ * max_file_size. 0, RETRIEVAL_ABSENT or -1; unless it is 0, `file` holds what it held.
+ */
 int retrieve_file(struct archive *archive, const struct retrieval_request *request,
-                  struct notices *notices, struct buf *ret_file, struct err *err) MUST_USE;
+                  struct notices *notices, struct buf *file, struct err *err) MUST_USE;
 
 #endif
