@@ -94,8 +94,8 @@ brackets_in_strings_do_not_nest(void **state)
     struct json_t *document = parsed("{\"[[[[[[\":\"\\\"{{{{{{\\\\\",\"b\":[[[]]]}");
 
     (void)state;
-    assert_int_equal(json_read_string(json_read_member(document, "[[[[[["), "x", 0, 20, &text, &err),
-                     0);
+    assert_int_equal(
+        json_read_string(json_read_member(document, "[[[[[["), "x", 0, 20, &text, &err), 0);
     assert_string_equal(text, "\"{{{{{{\\");
 }
 
@@ -260,9 +260,8 @@ what_is_written_on_a_line_is_read_again(void **state)
     json_close(json);
     assert_int_equal(buf_append_text(&line, "> ", &err), 0);
     assert_int_equal(json_write(json, &line, &err), 0);
-    assert_string_equal(
-        buf_text(&line, &err),
-        "> {\"text\":\"a\\n\\\"\\\\\",\"list\":[-9223372036854775808,true]}");
+    assert_string_equal(buf_text(&line, &err),
+                        "> {\"text\":\"a\\n\\\"\\\\\",\"list\":[-9223372036854775808,true]}");
     assert_int_equal(json_write(json, &narrow, &err), BUF_FULL);
     assert_int_equal(narrow.size, 0);
     json_fail(json);
