@@ -16,7 +16,7 @@
 
 enum muster_outcome {
     MUSTER_END = 1,    /* next: there are no more */
-    MUSTER_REJECT = 10,/* judge: not good; *err says why */
+    MUSTER_REJECT = 10, /* judge: not good; *err says why */
 };
 
 struct muster_item {
