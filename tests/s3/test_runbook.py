@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: PostgreSQL
 """The commands of docs/runbook.md that use curl, on a real S3 service."""
+import pgserver
 import radosgw
 import runbook
 import seawall
@@ -53,6 +54,32 @@ for root in ("", "pg"):
         t.contains(result.out, "/%d/</Prefix>" % seawall.SYSTEM_ID, "system identifiers")
         for name in files:
             t.contains(result.out, "/%s</Key>" % name, "objects")
+
+
+@tap.check("a backup's parts are copied with curl, and its files come out of them")
+def _(t):
+    gw = service()
+    bucket = gw.create_bucket("wholecluster")
+    setup = seawall.Setup(t.dir, [gw.store("a", bucket, "pg")])
+    pg = t.enter(pgserver.Cluster(t.dir / "primary", wal_segsize=1))
+    pg.archive(setup.archive_command())
+    pg.start()
+    setup.write(conninfo="host=%s user=postgres dbname=postgres" % pg.sockets)
+    made = setup.seawall("backup")
+    t.equal(made.code, 0, made.err)
+    work = t.dir / "work"
+    variables = dict(
+        cluster="main", system_id=pg.system_id(), identity=setup.dir / "identity.txt",
+        region=gw.region, bucket_url="%s/%s/pg" % (gw.endpoint, bucket), store=".",
+        label=made.out.strip().split("\n")[-1], data=t.dir / "restored",
+        AWS_ACCESS_KEY_ID=gw.access_key, AWS_SECRET_ACCESS_KEY=gw.secret_key,
+        CURL_CA_BUNDLE=gw.ca_file)
+    result = runbook.do(t, ["s3-curl", "cluster-get-s3", "cluster-find", "cluster-directories",
+                            "cluster-extract"], work, **variables)
+    t.equal(result.code, 0, result.err)
+    t.equal((t.dir / "restored" / "PG_VERSION").read_bytes(),
+            (pg.data / "PG_VERSION").read_bytes(), "a file")
+    t.true((t.dir / "restored" / "backup_label").exists(), "backup_label")
 
 
 @tap.check("the script for restore_command: 0 and the file, 1 for NoSuchKey alone, 255 for all else")
