@@ -6,19 +6,17 @@
 #include <string.h>
 
 #include "archive/backup_await.h"
+#include "archive/backup_claim.h"
 #include "archive/backup_leftovers.h"
 #include "archive/backup_pipeline.h"
 #include "archive/backup_plan.h"
 #include "archive/backup_record.h"
 #include "archive/backup_source.h"
 #include "base/clock.h"
-#include "base/process.h"
-#include "base/retry.h"
 #include "wal/backup_label.h"
 
 #define STEP_MS 200
 #define CHECK_MS 2000 /* how often the server is asked whether the backup still counts */
-#define CLAIMS_MAX 100
 #define CPU_WORKERS 4
 
 struct run {
@@ -141,82 +139,6 @@ drain(struct run *run, bool server, struct err *err)
     return 0;
 }
 
-/* ---- the label ---- */
-
-/* A part of PG_VERSION alone, which is the same whatever happens meanwhile. */
-static int
-first_part(struct run *run, const struct walk_options *options, struct part *part, struct err *err)
-{
-    AUTO(backup_walk) struct backup_walk *walk = NULL;
-    struct walk_entry entry;
-
-    (void)run;
-    if (backup_walk_new(options, &walk, err) < 0 || backup_walk_next(walk, &entry, err) < 0)
-        return -1;
-    return part_add(part, &entry, err);
-}
-
-/* Put it under a label of this second. 0, 1 (the label is taken) or -1. */
-static int
-try_claim(struct run *run, const struct walk_options *options, struct err *err)
-{
-    struct backup_workers *workers = pipeline_workers(run->pipeline);
-    struct backup_job job = {.number = 1};
-    struct outgoing object = {.claim = true};
-    int64_t now_us = clock_real_us();
-    int rc = first_part(run, options, &job.part, err);
-
-    backup_label_of_time(now_us, run->complete.label);
-    run->complete.start_time = now_us / 1000000;
-    if (rc == 0) {
-        backup_name_of(&run->owner, run->complete.label, BACKUP_PART, 1, job.name);
-        backup_workers_submit(workers, &job);
-        while (!backup_workers_ready(workers, &job))
-            backup_workers_wait(workers, clock_boot_ms() + STEP_MS);
-        rc = job.rc;
-        if (rc != 0)
-            *err = job.err;
-    }
-    if (rc == 0) {
-        object.name = job.name;
-        object.spans = job.spans;
-        rc = backup_sender_put_now(run->sender, &object, err);
-    }
-    if (rc == 0 && object.taken)
-        rc = 1;
-    if (rc == 0)
-        rc = backup_record_new(run->complete.label, run->owner.system_id, run->complete.block_size,
-                               &run->record, err);
-    if (rc == 0)
-        rc = backup_record_part(run->record, &job, err);
-    outgoing_done(&object);
-    backup_job_done(&job);
-    return rc;
-}
-
-/*
- * The first object decides who has the label: of two backups that begin in the same second, on a
- * primary and its standby perhaps, one finds it taken and waits for another second.
- */
-static int
-claim(struct run *run, const struct walk_options *options, struct err *err)
-{
-    for (int i = 0; i < CLAIMS_MAX; i++) {
-        int rc = try_claim(run, options, err);
-
-        if (rc <= 0) {
-            run->n_parts = 1;
-            return rc;
-        }
-        notice(&run->report->notices, LOG_INFO,
-               "another backup is called %s; waiting for the next second", run->complete.label);
-        clock_sleep_until(clock_boot_ms() + 1000 + retry_random() % (1000 * (uint32_t)(i + 1)));
-        if (process_stop_requested() != 0)
-            return err_set(err, ERR_TRANSIENT, "interrupted");
-    }
-    return err_set(err, ERR_CONFLICT, "all labels of this time are taken");
-}
-
 /* ---- preparation ---- */
 
 static size_t
@@ -315,9 +237,19 @@ begin(struct run *run, struct err *err)
 {
     struct walk_options options = walk_options(run);
     struct walk_entry first;
+    struct backup_claim claim = {
+        .owner = &run->owner,
+        .workers = pipeline_workers(run->pipeline),
+        .sender = run->sender,
+        .walk = &options,
+        .block_size = run->complete.block_size,
+    };
 
-    if (claim(run, &options, err) < 0 ||
-        backup_session_start(run->session, run->complete.label, run->options->fast,
+    if (backup_claim_label(&claim, run->complete.label, &run->complete.start_time, &run->record,
+                           err) < 0)
+        return -1;
+    run->n_parts = 1;
+    if (backup_session_start(run->session, run->complete.label, run->options->fast,
                              &run->complete.start_lsn, err) < 0)
         return -1;
     backup_workers_set_start(pipeline_workers(run->pipeline), run->complete.start_lsn);
@@ -392,7 +324,8 @@ note_stop(struct run *run, const struct backup_stop *stop, struct err *err)
     return 0;
 }
 
-/* Everything that was read as a tablespace must be in the server's map, or it could not be found. */
+/* Everything that was read as a tablespace must be in the server's map, or it could not be found.
+ */
 static int
 check_tablespaces(const struct run *run, struct err *err)
 {
@@ -537,7 +470,8 @@ put_complete(struct run *run, struct err *err)
 int
 backup_run(const struct backup_options *options, struct backup_report *report, struct err *err)
 {
-    AUTO(run) struct run run = {
+    AUTO(run)
+    struct run run = {
         .options = options,
         .report = report,
         .pgdata = PGDATA_INIT,

@@ -20,7 +20,7 @@ enum backup_outcome {
  * Take one. 0, BACKUP_DAMAGED or -1; after -1 there is no such backup in any store that could be
  * reached to the end: what was put is left over and nobody takes it for one.
  */
-int backup_run(const struct backup_options *options, struct backup_report *report,
-               struct err *err) MUST_USE;
+int backup_run(const struct backup_options *options, struct backup_report *report, struct err *err)
+    MUST_USE;
 
 #endif

@@ -194,9 +194,9 @@ give_up(const struct await *await, struct err *err)
     segment_of(await, await->next, &wal);
     if (await->err.kind != ERR_NONE) {
         *err = await->err;
-        return err_wrap(err, "WAL segment %s, which the backup needs, is not archived after %" PRId64
-                             " s",
-                        wal.text, waited_s);
+        return err_wrap(
+            err, "WAL segment %s, which the backup needs, is not archived after %" PRId64 " s",
+            wal.text, waited_s);
     }
     (void)err_set(err, ERR_TRANSIENT,
                   "WAL segment %s, which the backup needs, is not in the %zu stores that must hold "

@@ -119,7 +119,8 @@ read_at(const struct content *content, uint64_t offset, uint8_t *bytes, size_t s
     return 0;
 }
 
-/* The server may have been writing the page: what is there now decides, and goes into the backup. */
+/* The server may have been writing the page: what is there now decides, and goes into the backup.
+ */
 static int
 read_again(const struct build *build, const struct content *content, uint64_t offset, uint8_t *page,
            struct err *err)
@@ -204,8 +205,8 @@ static uint64_t
 size_to_read(const struct build *build, const struct part_item *item, uint64_t now)
 {
     uint64_t planned = (uint64_t)item->st.st_size;
-    size_t header = tar_header_bound(strlen(item->name) +
-                                     strlen(walk_directory_path(item->directory)) + 2);
+    size_t header =
+        tar_header_bound(strlen(item->name) + strlen(walk_directory_path(item->directory)) + 2);
     size_t taken = build->tar->size + build->reserved + header + TAR_BLOCK;
     uint64_t room = taken < PART_SIZE_MAX ? PART_SIZE_MAX - taken : 0;
 
@@ -230,8 +231,7 @@ build_file(struct build *build, struct part_item *item, const char *path, struct
     item->st = st;
     item->st.st_size = (off_t)size;
     item->length = size;
-    if (append_header(build, item, path, size, err) < 0 ||
-        append_content(build, &content, err) < 0)
+    if (append_header(build, item, path, size, err) < 0 || append_content(build, &content, err) < 0)
         return -1;
     return append_zeros(build->tar, tar_padding(size), err);
 }
@@ -239,8 +239,7 @@ build_file(struct build *build, struct part_item *item, const char *path, struct
 static int
 build_piece(struct build *build, struct part_item *item, const char *path, struct err *err)
 {
-    struct content content = {item, path, part_source_fd(item->source), item->offset,
-                              item->length};
+    struct content content = {item, path, part_source_fd(item->source), item->offset, item->length};
     uint64_t size = (uint64_t)item->st.st_size;
 
     if (item->offset == 0 && append_header(build, item, path, size, err) < 0)

@@ -45,7 +45,7 @@ struct part_item {
     struct part_source *source; /* PART_PIECE */
     uint64_t offset;
     uint64_t length;
-    uint8_t *bytes;             /* PART_BYTES: st.st_size of them */
+    uint8_t *bytes; /* PART_BYTES: st.st_size of them */
     /* What the builder found: */
     bool gone;
     uint64_t part_offset; /* of the content in the part's file */
@@ -94,8 +94,8 @@ int part_add_end(struct part *part, struct err *err) MUST_USE;
  * Open a file for pieces. 0 (entry->st is what it is now), PART_GONE or -1. The pieces hold it;
  * release it when there are no more to add.
  */
-int part_source_open(struct walk_entry *entry, struct part_source **ret_source,
-                     struct err *err) MUST_USE;
+int part_source_open(struct walk_entry *entry, struct part_source **ret_source, struct err *err)
+    MUST_USE;
 void part_source_release(struct part_source *source);
 
 /*
@@ -111,8 +111,8 @@ int part_add_piece(struct part *part, const struct walk_entry *entry, struct par
  * Read everything into `tar`, whose limit is PART_SIZE_MAX and whose content is replaced. 0 or -1
  * (ERR_LOCAL: unreadable; ERR_TRANSIENT: a stop request).
  */
-int part_build(struct part *part, const struct part_rules *rules, struct buf *tar,
-               struct err *err) MUST_USE;
+int part_build(struct part *part, const struct part_rules *rules, struct buf *tar, struct err *err)
+    MUST_USE;
 
 void part_done(struct part *part);
 

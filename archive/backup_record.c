@@ -78,8 +78,10 @@ add_run(struct backup_record *record, const struct part_item *item, struct err *
         record->runs_capacity = capacity;
     }
     struct manifest_run *run = &record->runs[record->n_runs++];
-    *run = (struct manifest_run){.file_offset = item->offset, .length = item->length,
-                                 .part = record->n_parts, .part_offset = item->part_offset};
+    *run = (struct manifest_run){.file_offset = item->offset,
+                                 .length = item->length,
+                                 .part = record->n_parts,
+                                 .part_offset = item->part_offset};
     memcpy(run->label, record->label, sizeof(run->label));
     return 0;
 }

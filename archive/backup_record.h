@@ -22,8 +22,8 @@ enum record_outcome {
 };
 
 /* A part that was packed. 0, RECORD_TEXT or -1. */
-int backup_record_part(struct backup_record *record, const struct backup_job *job,
-                       struct err *err) MUST_USE;
+int backup_record_part(struct backup_record *record, const struct backup_job *job, struct err *err)
+    MUST_USE;
 
 /* All parts were recorded: ends the manifest. 0, RECORD_TEXT (take both texts) or -1. */
 int backup_record_end(struct backup_record *record, struct err *err) MUST_USE;

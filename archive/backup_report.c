@@ -232,11 +232,10 @@ backup_report_complete(struct backup_report *report, const struct backup_complet
 
     progress_done(&report->progress);
     tell_damage(report, backup);
-    log_line(LOG_INFO, "backup %s is complete: %" PRIu64 " files, %s, stored as %s in %" PRId64
-                       " s",
-             backup->label, backup->n_files, amount_text(backup->n_bytes, bytes),
-             amount_text(backup->stored_bytes, stored),
-             (clock_boot_ms() - report->started_ms) / 1000);
+    log_line(
+        LOG_INFO, "backup %s is complete: %" PRIu64 " files, %s, stored as %s in %" PRId64 " s",
+        backup->label, backup->n_files, amount_text(backup->n_bytes, bytes),
+        amount_text(backup->stored_bytes, stored), (clock_boot_ms() - report->started_ms) / 1000);
     if (report->json)
         return write_complete(backup, err);
     (void)snprintf(line, sizeof(line), "%s\n", backup->label);

@@ -32,7 +32,8 @@ void backup_report_start(struct backup_report *report, const struct backup_compl
 void backup_report_progress(struct backup_report *report, uint64_t bytes, uint64_t stored_bytes);
 void backup_report_waiting(struct backup_report *report, const char *segment, int64_t waited_s);
 
-/* Lists the damage, and says what was stored. 0 or -1 (ERR_LOCAL: the label could not be written). */
+/* Lists the damage, and says what was stored. 0 or -1 (ERR_LOCAL: the label could not be written).
+ */
 int backup_report_complete(struct backup_report *report, const struct backup_complete *backup,
                            struct err *err) MUST_USE;
 void backup_report_failed(struct backup_report *report, const struct err *why);

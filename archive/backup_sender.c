@@ -45,8 +45,8 @@ drop(struct backup_sender *sender, size_t i, const struct err *err)
         return;
     target->dropped = true;
     target->err = *err;
-    notice_err(sender->notices, LOG_WARNING, err,
-               "store \"%s\" gets no complete backup this time", target->name);
+    notice_err(sender->notices, LOG_WARNING, err, "store \"%s\" gets no complete backup this time",
+               target->name);
 }
 
 bool
@@ -179,10 +179,10 @@ start(struct backup_sender *sender, struct outgoing *object, size_t i, enum step
     store_task_free(object->to[i].task);
     object->to[i].task = NULL;
     object->to[i].step = step;
-    int rc = step == STEP_PUT ? store_start_put(store, object->name, object->spans, 2, &limits,
-                                                &object->to[i].task, &err)
-                              : store_start_get(store, object->name, &whole, &limits,
-                                                &object->to[i].task, &err);
+    int rc = step == STEP_PUT
+                 ? store_start_put(store, object->name, object->spans, 2, &limits,
+                                   &object->to[i].task, &err)
+                 : store_start_get(store, object->name, &whole, &limits, &object->to[i].task, &err);
     if (rc < 0)
         fail(sender, object, i, &err);
 }

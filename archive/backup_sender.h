@@ -15,11 +15,13 @@
 
 struct backup_sender; /* opaque */
 
-/* One object on its way. Zeroed before backup_sender_put(); the bytes must live until it is done. */
+/* One object on its way. Zeroed before backup_sender_put(); the bytes must live until it is done.
+ */
 struct outgoing {
     const char *name;
     const struct span *spans; /* two */
-    bool claim; /* other content under the name is an answer (taken), not a reason to drop a store */
+    bool
+        claim; /* other content under the name is an answer (taken), not a reason to drop a store */
     bool taken;
     size_t n_holding; /* stores that have it */
     struct {
@@ -48,8 +50,8 @@ void backup_sender_put(struct backup_sender *sender, struct outgoing *object);
 bool backup_sender_advance(struct backup_sender *sender, struct outgoing *object);
 
 /* Put and wait. 0 or -1: fewer than `acknowledge` stores are left, or a stop request. */
-int backup_sender_put_now(struct backup_sender *sender, struct outgoing *object,
-                          struct err *err) MUST_USE;
+int backup_sender_put_now(struct backup_sender *sender, struct outgoing *object, struct err *err)
+    MUST_USE;
 
 void outgoing_done(struct outgoing *object);
 

@@ -191,9 +191,10 @@ backup_session_start(struct backup_session *session, const char *label, bool fas
                        "SELECT pg_catalog.pg_backup_start('seawall %s'::pg_catalog.text, %s)",
                        label, how);
     else
-        (void)snprintf(question, sizeof(question),
-                       "SELECT pg_catalog.pg_start_backup('seawall %s'::pg_catalog.text, %s, false)",
-                       label, how);
+        (void)snprintf(
+            question, sizeof(question),
+            "SELECT pg_catalog.pg_start_backup('seawall %s'::pg_catalog.text, %s, false)", label,
+            how);
     if (pg_client_ask(session->client, question, 1, clock_boot_ms() + START_MS, &answer, err) < 0) {
         (void)explain_denied(session, err);
         return err_wrap(err, "could not begin the backup");

@@ -25,7 +25,7 @@ struct backup_facts {
     uint64_t system_id;
     bool standby;
     bool data_checksums;
-    uint32_t segment_size;           /* of WAL, bytes */
+    uint32_t segment_size; /* of WAL, bytes */
     uint32_t block_size;
     uint32_t relation_segment_pages; /* of a relation's files */
     bool archiving;                  /* archive_mode; a standby's says nothing about its primary */
@@ -39,8 +39,8 @@ struct backup_session; /* opaque */
  * Connect, prepare the session and learn the facts. 0 or -1: ERR_CONFIG (another version than
  * BACKUP_VERSION_*), ERR_DENIED (the role may not see data_directory), and what pg_client.h says.
  */
-int backup_session_open(const char *conninfo, struct backup_session **ret_session,
-                        struct err *err) MUST_USE;
+int backup_session_open(const char *conninfo, struct backup_session **ret_session, struct err *err)
+    MUST_USE;
 void backup_session_close(struct backup_session *session);
 
 const struct backup_facts *backup_session_facts(const struct backup_session *session);
@@ -65,8 +65,8 @@ struct backup_stop {
 #define BACKUP_STOP_INIT ((struct backup_stop){.lsn = 0})
 
 /* End it. *ret is the caller's to release. 0 or -1. */
-int backup_session_stop(struct backup_session *session, struct backup_stop *ret,
-                        struct err *err) MUST_USE;
+int backup_session_stop(struct backup_session *session, struct backup_stop *ret, struct err *err)
+    MUST_USE;
 void backup_stop_done(struct backup_stop *stop);
 
 DEFINE_POINTER_CLEANUP(backup_session, struct backup_session, backup_session_close);

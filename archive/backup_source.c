@@ -153,8 +153,7 @@ backup_source_tablespaces(const struct pgdata *pgdata, uint32_t **ret_oids, size
         if (entry == NULL)
             break;
         if (!decimal_read(entry->d_name, strlen(entry->d_name), UINT32_MAX, &oid) || oid == 0 ||
-            fstatat(directory, entry->d_name, &st, AT_SYMLINK_NOFOLLOW) < 0 ||
-            !S_ISLNK(st.st_mode))
+            fstatat(directory, entry->d_name, &st, AT_SYMLINK_NOFOLLOW) < 0 || !S_ISLNK(st.st_mode))
             continue;
         if (add_oid(&oids, &n, &capacity, (uint32_t)oid, err) < 0)
             return -1;
@@ -207,5 +206,6 @@ backup_source_control(const struct pgdata *pgdata, uint8_t **ret_bytes, size_t *
         }
         clock_sleep_until(clock_boot_ms() + CONTROL_WAIT_MS);
     }
-    return err_set(err, ERR_CORRUPT, "\"%s\" is damaged: its checksum does not match", CONTROL_FILE);
+    return err_set(err, ERR_CORRUPT, "\"%s\" is damaged: its checksum does not match",
+                   CONTROL_FILE);
 }

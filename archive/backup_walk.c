@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "archive/backup_exclude.h"
 #include "base/hex.h"
 #include "wal/page_checksum.h"
 
@@ -25,7 +26,7 @@ enum kind {
     KIND_OTHER,
     KIND_ROOT,
     KIND_GLOBAL,
-    KIND_BASE,        /* base, or PG_15_... of a tablespace: databases are in it */
+    KIND_BASE, /* base, or PG_15_... of a tablespace: databases are in it */
     KIND_DATABASE,
     KIND_TABLESPACES, /* pg_tblspc */
     KIND_TABLESPACE,  /* pg_tblspc/16384 */
@@ -56,7 +57,7 @@ struct backup_walk {
     char version[VERSION_NAME_SIZE]; /* PG_15_202209061 */
     struct stat root_st;
     struct identity *locations; /* of the tablespaces, in their order */
-    bool begun; /* PG_VERSION was handed out */
+    bool begun;                 /* PG_VERSION was handed out */
     struct frame frames[WALK_DEPTH_MAX];
     size_t depth;
 };
@@ -126,54 +127,6 @@ directory_new(const char *path, int fd, struct walk_directory **ret, struct err 
 
 /* ---- what is left out ---- */
 
-static bool
-is_one_of(const char *name, const char *const *names, size_t n)
-{
-    for (size_t i = 0; i < n; i++)
-        if (strcmp(name, names[i]) == 0)
-            return true;
-    return false;
-}
-
-static bool
-is_excluded_file(const char *name)
-{
-    static const char *const names[] = {
-        "postgresql.auto.conf.tmp", "current_logfiles.tmp", "backup_label",    "tablespace_map",
-        "backup_manifest",          "postmaster.pid",       "postmaster.opts", ".DS_Store",
-    };
-
-    return is_one_of(name, names, ARRAY_SIZE(names)) ||
-           strncmp(name, "pg_internal.init", strlen("pg_internal.init")) == 0;
-}
-
-/* Directories of the data directory that a server must find, and must find empty. */
-static bool
-is_kept_empty(const char *name)
-{
-    static const char *const names[] = {
-        "pg_dynshmem", "pg_notify",   "pg_replslot", "pg_serial", "pg_snapshots",
-        "pg_stat_tmp", "pg_subtrans",
-    };
-
-    return is_one_of(name, names, ARRAY_SIZE(names));
-}
-
-/* t3_16384, with a fork and a segment perhaps. */
-static bool
-is_temporary_relation(const char *name)
-{
-    uint32_t segment = 0;
-    size_t number = 0;
-    bool init = false;
-
-    if (name[0] != 't')
-        return false;
-    size_t digits = strspn(name + 1, "0123456789");
-    return digits > 0 && name[1 + digits] == '_' &&
-           page_checksum_relation_name(name + digits + 2, &segment, &number, &init);
-}
-
 /* Is there an init fork beside this file of a relation? Then it is made anew from that. */
 static bool
 is_unlogged(const struct walk_directory *directory, const char *name, size_t number)
@@ -196,16 +149,15 @@ wanted_file(const struct frame *frame, struct walk_entry *entry)
 {
     size_t number = 0;
     bool init = false;
-    bool relation =
-        page_checksum_relation_name(entry->name, &entry->segment, &number, &init);
+    bool relation = page_checksum_relation_name(entry->name, &entry->segment, &number, &init);
 
-    if (is_excluded_file(entry->name))
+    if (backup_exclude_file(entry->name))
         return false;
     if ((frame->kind == KIND_GLOBAL && strcmp(entry->name, "pg_control") == 0) ||
         (frame->kind == KIND_ROOT && strcmp(entry->name, VERSION_FILE) == 0))
         return false;
     if (frame->kind == KIND_DATABASE) {
-        if (is_temporary_relation(entry->name))
+        if (backup_exclude_temporary(entry->name))
             return false;
         if (relation && !init && is_unlogged(frame->directory, entry->name, number))
             return false;
@@ -251,7 +203,7 @@ child_kind(const struct backup_walk *walk, const struct frame *frame, const char
         return KIND_BASE;
     if (frame->kind == KIND_BASE && is_digits(name))
         return KIND_DATABASE;
-    if (in_root && is_kept_empty(name))
+    if (in_root && backup_exclude_content(name))
         return KIND_EMPTY;
     if (in_root && strcmp(name, "pg_wal") == 0)
         return KIND_WAL;
@@ -274,8 +226,9 @@ descend(struct backup_walk *walk, const struct walk_entry *entry, enum kind kind
 
     walk_path(entry->directory, entry->name, path);
     if (walk->depth == WALK_DEPTH_MAX)
-        return err_set(err, ERR_LOCAL, "the directories of the data directory are nested too "
-                                       "deeply");
+        return err_set(err, ERR_LOCAL,
+                       "the directories of the data directory are nested too "
+                       "deeply");
     if (kind != KIND_WAL) {
         fd = openat(walk_directory_fd(entry->directory), entry->name,
                     O_RDONLY | O_DIRECTORY | O_CLOEXEC | (follow ? 0 : O_NOFOLLOW));
@@ -311,7 +264,7 @@ wanted_link(const struct backup_walk *walk, const struct frame *frame,
             const struct walk_entry *entry)
 {
     if (frame->kind == KIND_ROOT &&
-        (is_kept_empty(entry->name) || strcmp(entry->name, "pg_wal") == 0))
+        (backup_exclude_content(entry->name) || strcmp(entry->name, "pg_wal") == 0))
         return true;
     if (frame->kind != KIND_TABLESPACES) {
         notice_skipped(walk, entry, "a symbolic link");
@@ -320,8 +273,7 @@ wanted_link(const struct backup_walk *walk, const struct frame *frame,
     if (is_listed_tablespace(walk, entry->name))
         return true;
     /* Made after the backup began: replaying WAL makes it again. */
-    notice(walk->options.notices, LOG_DEBUG, "tablespace %s is newer than the backup",
-           entry->name);
+    notice(walk->options.notices, LOG_DEBUG, "tablespace %s is newer than the backup", entry->name);
     return false;
 }
 
@@ -366,7 +318,7 @@ judge(struct backup_walk *walk, struct walk_entry *entry, struct err *err)
         return PASS_OVER;
     if (S_ISREG(mode))
         return wanted_file(frame, entry) ? 0 : PASS_OVER;
-    if (!S_ISLNK(mode) && !is_excluded_file(entry->name))
+    if (!S_ISLNK(mode) && !backup_exclude_file(entry->name))
         notice_skipped(walk, entry, "neither a file nor a directory");
     return PASS_OVER;
 }
@@ -380,8 +332,8 @@ next_of_wal(const struct backup_walk *walk, struct frame *frame, struct walk_ent
 
     if (frame->n_given == n)
         return false;
-    *ret = (struct walk_entry){.directory = frame->directory, .st = frame->st,
-                               .is_directory = true};
+    *ret =
+        (struct walk_entry){.directory = frame->directory, .st = frame->st, .is_directory = true};
     (void)snprintf(ret->name, sizeof(ret->name), "%s", names[frame->n_given++]);
     return true;
 }

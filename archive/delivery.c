@@ -47,8 +47,7 @@ limits_of(const struct delivery *delivery)
 {
     int64_t left = delivery->deadline_ms - clock_boot_ms();
 
-    return (struct store_limits){.deadline_ms = delivery->deadline_ms,
-                                 .retry_ms = MAX_OF(left, 0)};
+    return (struct store_limits){.deadline_ms = delivery->deadline_ms, .retry_ms = MAX_OF(left, 0)};
 }
 
 /* Start the request that belongs to the target's step. */
@@ -122,10 +121,9 @@ compare(const struct delivery *delivery, struct target *target, struct err *err)
         return 0;
     if (memcmp(stored.seal.writer_id, object->seal->writer_id, WRITER_ID_SIZE) != 0)
         return compare_decrypted(delivery, &stored, err);
-    (void)err_set(err, ERR_CONFLICT,
-                  "store \"%s\" already has \"%s\" with other content, created %s",
-                  store_name(target->store), object->file,
-                  clock_text(stored.seal.created_us, created));
+    (void)err_set(
+        err, ERR_CONFLICT, "store \"%s\" already has \"%s\" with other content, created %s",
+        store_name(target->store), object->file, clock_text(stored.seal.created_us, created));
     return err_hint(err,
                     "Nothing was overwritten. Another server (an old primary, a clone) archives "
                     "under the same cluster name and timeline: stop it, or give this one "

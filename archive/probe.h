@@ -30,8 +30,7 @@ int probe_start(struct probe *probe, struct store *store, const char *cluster,
                 const struct store_limits *limits, struct err *err) MUST_USE;
 
 /* Take up the task's result, if it has ended. Same results; -1 also for a store that overwrites. */
-int probe_advance(struct probe *probe, const struct store_limits *limits,
-                  struct err *err) MUST_USE;
+int probe_advance(struct probe *probe, const struct store_limits *limits, struct err *err) MUST_USE;
 
 void probe_done(struct probe *probe);
 

@@ -186,7 +186,6 @@ manifest_write(struct buf *text, const struct manifest_entry *entry, struct err 
 {
     struct line line = {.text = text, .err = err};
     size_t before = text->size;
-    char quoted[256];
 
     if (manifest_check_entry(entry, err) < 0) {
         err->kind = ERR_INTERNAL;
@@ -194,14 +193,7 @@ manifest_write(struct buf *text, const struct manifest_entry *entry, struct err 
     }
     put_entry(&line, entry);
 
-    size_t length = text->size - before;
-    bool too_long = length > MANIFEST_LINE_MAX ||
-                    (line.rc == BUF_FULL && text->limit - before >= MANIFEST_LINE_MAX);
-    if (line.rc != 0 || too_long)
+    if (line.rc != 0)
         text->size = before;
-    if (too_long)
-        return err_set(
-            err, ERR_INTERNAL, "\"%s\" has too many runs for a line of the manifest: %zu",
-            err_quote(entry->path, strlen(entry->path), quoted, sizeof(quoted)), entry->n_runs);
     return line.rc;
 }

@@ -12,7 +12,7 @@
 #define MANIFEST_PATH_MAX 4096
 #define MANIFEST_LINE_MAX ((size_t)1 << 20)
 #define MANIFEST_OBJECT_MAX ((size_t)16 << 20)
-#define MANIFEST_RUNS_MAX 16384 /* that many need not fit into a line: manifest_write() tells */
+#define MANIFEST_RUNS_MAX 16384                /* so many fit into a line with any path */
 #define MANIFEST_PART_MAX ((uint64_t)32 << 20) /* bytes of a part's file */
 
 enum manifest_type {
@@ -58,9 +58,9 @@ struct manifest_entry {
 bool manifest_path_valid(const char *path, size_t length);
 
 /*
- * Append the entry's line, with its newline. 0, BUF_FULL (nothing appended: the next object; never
- * for an empty buffer whose limit is MANIFEST_LINE_MAX or more), or -1 (ERR_INTERNAL: an entry that
- * the reader would refuse by itself, a line above MANIFEST_LINE_MAX). After -1 nothing is appended.
+ * Append the entry's line, with its newline. 0, BUF_FULL (the next object, for every entry fits
+ * into MANIFEST_LINE_MAX), or -1 (ERR_INTERNAL, also for an entry that the reader would refuse).
+ * Unless it is 0 nothing is appended.
  */
 int manifest_write(struct buf *text, const struct manifest_entry *entry, struct err *err) MUST_USE;
 
