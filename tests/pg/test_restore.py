@@ -38,7 +38,6 @@ class Source:
                      "create index on t (i); create unlogged table u (i int)")
         self.oid = self.pg.value("select oid from pg_tablespace where spcname = 'elsewhere'")
         self.label = self.backup()
-        self.system_id = self.pg.system_id()
         self.marks = {}
         self.mark("lsn", "select pg_current_wal_insert_lsn()")
         self.mark("name", "select 'before the incident' from "
@@ -77,8 +76,8 @@ class Source:
         return self.pg.value(ROWS + table)
 
     def args(self, target, *more):
-        return ["--target-dir", target, "--tablespace", "%s=%s-space" % (self.oid, target),
-                "--backup", self.label, "--system-id", str(self.system_id)] + list(more)
+        return ["--target-dir", target, "--tablespace",
+                "%s=%s-space" % (self.oid, target)] + list(more)
 
     def restore(self, target, *more, **options):
         return self.setup.run("seawall-restore", *self.args(target, *more), timeout=300, **options)
@@ -166,6 +165,19 @@ def check_point(kind):
 
 for _kind in ("lsn", "name", "xid", "time"):
     check_point(_kind)
+
+
+@tap.check("a plan that was written to a file is carried out")
+def _(t):
+    source = source_of()
+    _, rows, far = source.marks["lsn"]
+    result = source.setup.run("seawall-plan", "--lsn", source.marks["lsn"][0], "--output",
+                              t.dir / "plan")
+    t.equal(result.code, 0, "plan: %s" % result.err)
+    _, data, result = restored(t, "--plan", t.dir / "plan")
+    pg = start(t, data)
+    pg.wait_for(lambda: pg.value("select pg_get_wal_replay_pause_state()") == "paused", 60, "pause")
+    t.equal((pg.value(ROWS + "t"), pg.value(ROWS + "far")), (rows, far), "rows")
 
 
 @tap.check("--target-action promote opens at the point without a pause")
