@@ -242,10 +242,26 @@ def _(backup, t):
     backup.put("manifest-00000001", backup.manifest())
 
 
-@damaged("with a part missing", 12, "part 2 of backup " + backups.LABEL)
-def _(backup, t):
+@tap.check("a backup with a part missing is refused before anything is written")
+def _(t):
+    setup, backup = make(t)
     backup.write()
     backup.path(t.dir / "a", "part-00000002").unlink()
+    refused(t, setup, 12, "part-00000002", begun=False)
+    t.true(not (t.dir / "target").exists(), "target")
+
+
+@tap.check("a disk that is full in the middle is told, and nothing starts")
+def _(t):
+    setup, backup = make(t)
+    backup.write()
+    target = t.dir / "target"
+    result = t.run(["prlimit", "--fsize=15000"] + setup.argv(
+        "seawall-restore", "--latest", "--target-dir", target))
+    t.equal(result.code, 13, "exit code: %s" % result.err)
+    t.contains(result.err, 'could not write "base/big"', "message")
+    t.contains(result.err, "is incomplete and cannot be started", "hint")
+    t.true(not (target / "global" / "pg_control").exists(), "pg_control")
 
 
 @damaged("with two parts swapped", 15, "part ")
