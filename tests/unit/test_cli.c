@@ -187,7 +187,8 @@ an_option_that_may_be_repeated_gives_all_its_values(void **state)
     (void)state;
     cli.repeated = "--target-dir-with-a-very-long-name";
     cli.repeated_values = values;
-    run(&cli, "--target-dir-with-a-very-long-name a --target-dir-with-a-very-long-name=b x", &outcome);
+    run(&cli,
+        "--target-dir-with-a-very-long-name a --target-dir-with-a-very-long-name=b x", &outcome);
     assert_int_equal(outcome.rc, 0);
     assert_int_equal(outcome.n, 1);
     assert_string_equal(values[0], "a");
