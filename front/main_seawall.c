@@ -23,6 +23,7 @@ static const struct {
     {"check", "prove that stores, keys and server settings work"},
     {"keygen", "make the keys of a new archive"},
     {"list", "timelines, WAL ranges and gaps, per store"},
+    {"restore", "bring a backup into an empty directory, set up to recover to a target"},
 };
 
 static void

@@ -165,6 +165,9 @@ carry_out(struct archive *archive, struct plan *plan, struct restore_request *re
         (void)snprintf(label, sizeof(label), "%.16s", planned.label);
         planned.label = strlen(wish->label) < sizeof(label) ? label : wish->label;
     }
+    if (plan_file != NULL && strcmp(plan->cluster, archive->settings->cluster) != 0)
+        return err_set(err, ERR_CONFIG, "the plan is for cluster \"%s\", not for \"%s\"",
+                       plan->cluster, archive->settings->cluster);
     if (plan_make(archive, &planned, &log_notices, plan, &complete, err) < 0)
         return -1;
     request->plan = plan;

@@ -125,6 +125,7 @@ prepare(struct restore *restore, struct err *err)
         .action = request->action,
         .timeline = request->plan->timeline,
         .server_version = request->complete->server_version,
+        .gap_behind = request->plan->gap_behind,
         .fetch_program = request->fetch_program,
         .config_file = restore->archive->settings->file,
     };

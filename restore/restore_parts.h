@@ -92,9 +92,9 @@ void restore_parts_clear(struct restore_parts *parts, struct restore_job *job);
 
 /*
  * Have the job done; its runs are taken. Waits while as many as there may be are under way. 0 or
- * -1: the first failure of any job so far: ERR_CORRUPT (a part damaged in all stores, too short, or not
- * with the sums of the manifest), ERR_CONFLICT (a part is in no store), ERR_TRANSIENT, ERR_DENIED,
- * ERR_LOCAL (disk).
+ * -1, the first failure of any job so far: ERR_CORRUPT (a part damaged in all stores, too short, or
+ * not with the sums of the manifest), ERR_CONFLICT (a part is in no store), ERR_TRANSIENT,
+ * ERR_DENIED, ERR_LOCAL (disk).
  */
 int restore_parts_add(struct restore_parts *parts, struct restore_job *job,
                       struct err *err) MUST_USE;

@@ -122,6 +122,8 @@ add_empty(const struct restore_settings *settings, struct buf *text, struct err 
         rc = add_setting(text, "promote_trigger_file", "", err);
     if (rc == 0)
         rc = add_setting(text, "recovery_min_apply_delay", "0", err);
+    if (rc == 0 && settings->gap_behind && settings->server_version >= 150000)
+        rc = add_setting(text, "recovery_prefetch", "off", err);
     return rc;
 }
 

@@ -21,6 +21,7 @@ struct restore_settings {
     enum restore_action action;
     uint32_t timeline; /* to follow */
     int server_version;
+    bool gap_behind; /* of the plan: the server must not read ahead of the target */
     const char *fetch_program; /* absolute */
     const char *config_file;   /* absolute */
 };

@@ -4,9 +4,9 @@
  *
  * A tree is a data directory and the directories of its tablespaces. Each was absent or empty and
  * is ours; whatever else is refused before anything is made. Paths are those of the manifest,
- * relative to the data directory; "pg_tblspc/<oid>/..." leads into that tablespace's directory, whatever
- * stands in the data directory under this name. Every component is opened below its parent's
- * descriptor and never through a symbolic link.
+ * relative to the data directory; "pg_tblspc/<oid>/..." leads into that tablespace's directory,
+ * whatever stands in the data directory under this name. Every component is opened below its
+ * parent's descriptor and never through a symbolic link.
  */
 #ifndef RESTORE_RESTORE_TREE_H
 #define RESTORE_RESTORE_TREE_H

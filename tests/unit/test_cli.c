@@ -178,6 +178,31 @@ wrong_command_lines_are_refused_with_a_hint(void **state)
 }
 
 static void
+an_option_that_may_be_repeated_gives_all_its_values(void **state)
+{
+    static const char *values[CLI_REPEATED_MAX + 1];
+    struct cli cli = make_cli(0, 2);
+    struct outcome outcome;
+
+    (void)state;
+    cli.repeated = "--target-dir-with-a-very-long-name";
+    cli.repeated_values = values;
+    run(&cli,
+        "--target-dir-with-a-very-long-name a --target-dir-with-a-very-long-name=b x", &outcome);
+    assert_int_equal(outcome.rc, 0);
+    assert_int_equal(outcome.n, 1);
+    assert_string_equal(values[0], "a");
+    assert_string_equal(values[1], "b");
+    assert_null(values[2]);
+    run(&cli, "--target-dir-with-a-very-long-name", &outcome);
+    assert_int_equal(outcome.rc, -1);
+    for (size_t i = 0; i < CLI_REPEATED_MAX; i++)
+        values[i] = "x";
+    run(&cli, "--target-dir-with-a-very-long-name b", &outcome);
+    assert_non_null(strstr(outcome.err.text, " is given more than 256 times"));
+}
+
+static void
 a_fixed_number_of_arguments_is_named_exactly(void **state)
 {
     struct cli cli = make_cli(2, 2);
@@ -347,6 +372,7 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(command_lines_are_parsed_as_written),
         cmocka_unit_test(wrong_command_lines_are_refused_with_a_hint),
+        cmocka_unit_test(an_option_that_may_be_repeated_gives_all_its_values),
         cmocka_unit_test(a_fixed_number_of_arguments_is_named_exactly),
         cmocka_unit_test(values_on_a_wrong_command_line_are_never_echoed),
         cmocka_unit_test(with_a_rest_the_first_argument_ends_the_options),
