@@ -102,12 +102,12 @@ class Archive:
     def segment_path(self, store, timeline, number):
         return self.path(store, self.wal_name(seawall.segment_name(timeline, number, SIZE)))
 
-    def seal(self, name, data, created=None):
-        """The bytes of an object."""
+    def seal(self, name, data, created=None, keys="."):
+        """The bytes of an object; keys: the folder of the writer key, beside the configuration."""
         source, target = self.t.dir / "seal.in", self.t.dir / "seal.out"
         source.write_bytes(data)
         argv = [os.environ.get("OBJTOOL") or seawall.program("objtool"), "pack",
-                "--writer", self.setup.dir / "writer.key", "--name", name,
+                "--writer", self.setup.dir / keys / "writer.key", "--name", name,
                 "--system-id", str(self.system_id),
                 "--created", str(int((time.time() if created is None else created) * 1000000))]
         argv += ["--recipient", self.setup.recipient] if self.encrypted() else ["--none"]
