@@ -182,6 +182,12 @@ advance_compare(struct delivery *delivery, struct target *target, int rc)
     fail(target, &err);
 }
 
+static bool
+settled(const struct target *target)
+{
+    return target->step == STEP_HOLDS || target->step == STEP_FAILED;
+}
+
 /* The target's request has ended: what follows. */
 static void
 advance(struct delivery *delivery, struct target *target)
@@ -201,15 +207,17 @@ advance(struct delivery *delivery, struct target *target)
     } else if (target->step == STEP_COMPARE) {
         advance_compare(delivery, target, rc);
     }
+    if (settled(target)) {
+        /* What it brought for comparison is as large as the object. */
+        store_task_free(target->task);
+        target->task = NULL;
+    }
 }
 
-static bool
-settled(const struct target *target)
-{
-    return target->step == STEP_HOLDS || target->step == STEP_FAILED;
-}
-
-/* Take up every answer that is there; an answer may start a request that has its answer at once. */
+/*
+ * Take up every answer that is there. An answer may start a request that has its answer at once:
+ * one target after the other, so that not all of them hold what they compare.
+ */
 static void
 advance_all(struct delivery *delivery)
 {
@@ -220,10 +228,11 @@ advance_all(struct delivery *delivery)
         for (size_t i = 0; i < delivery->n_targets; i++) {
             struct target *target = &delivery->targets[i];
 
-            if (settled(target) || target->step == STEP_READY || !store_task_ended(target->task))
-                continue;
-            advance(delivery, target);
-            moved = true;
+            while (!settled(target) && target->step != STEP_READY &&
+                   store_task_ended(target->task)) {
+                advance(delivery, target);
+                moved = true;
+            }
         }
     }
 }

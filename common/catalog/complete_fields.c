@@ -101,6 +101,8 @@ complete_fields_check(const struct backup_complete *complete, struct err *err)
         return err_set(err, ERR_CORRUPT, "\"label\" is not that of a backup");
     if (!cluster_valid(complete->cluster))
         return err_set(err, ERR_CORRUPT, "\"cluster\" is not the name of one");
+    if (complete->backup_label_text == NULL || complete->manifest_digests == NULL)
+        return err_set(err, ERR_CORRUPT, "\"backup_label\" or \"manifest_digests\" is missing");
     if (!manifest_block_size_valid(complete->block_size))
         return err_set(err, ERR_CORRUPT, "\"block_size\" cannot be %u", complete->block_size);
     return check_wal(complete, err) < 0 ? -1 : check_lists(complete, err);

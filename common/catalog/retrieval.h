@@ -27,10 +27,11 @@ struct retrieval_request {
 };
 
 /*
- * Begin. The first store in order is asked; the next ones on failure, damage, absence, slowness (3
- * s). Stores that failed in a way that may pass are asked again, after a growing wait, until the
- * deadline; so "absent" while a store is away takes until then. A store that was away is opened
- * again. Every damaged copy is a LOG_WARNING that names store and object. 0 or -1 (ERR_INTERNAL).
+ * Begin. The first store in order is asked; the next one on failure, damage, absence, and when it
+ * takes 3 seconds. Stores that failed in a way that may pass are asked again, after a growing wait,
+ * until the deadline; so "absent" while a store is away takes until then. A store that was away is
+ * opened again. Every damaged copy is a LOG_WARNING that names store and object. 0 or -1
+ * (ERR_INTERNAL). The request is copied.
  */
 int retrieval_start(struct archive *archive, const struct retrieval_request *request,
                     struct notices *notices, struct retrieval **ret, struct err *err) MUST_USE;
@@ -49,8 +50,8 @@ int retrieval_wait(struct archive *archive, struct retrieval *const *retrievals,
 
 /*
  * The result of one that has ended: 0 and the object (seal, name, system id and payload hash
- * verified, file at most max_file_size;
- * borrowed from the retrieval), RETRIEVAL_ABSENT, or -1 (the gravest store's error).
+ * verified, file at most max_file_size; borrowed from the retrieval), RETRIEVAL_ABSENT, or -1 (the
+ * gravest store's error).
  */
 int retrieval_result(const struct retrieval *retrieval, struct object *ret_object, struct err *err)
     MUST_USE;

@@ -101,12 +101,27 @@ a_number_ends_where_its_length_says(void **state UNUSED)
     assert_false(decimal_read("1\0002", 3, 1000, &value));
 }
 
+static void
+bytes_are_read_from_lower_case_digits(void **state UNUSED)
+{
+    static const char *const bad[] = {"0", "0g", "g0", "AB", "aB", "0x", " 1", "+1", "-1"};
+    static const uint8_t wanted[] = {0x00, 0x01, 0x7f, 0x80, 0xab, 0xff};
+    uint8_t bytes[sizeof(wanted)];
+
+    assert_true(hex_read_bytes("00017f80abff", sizeof(bytes), bytes));
+    assert_memory_equal(bytes, wanted, sizeof(wanted));
+    assert_true(hex_read_bytes("", 0, bytes));
+    for (size_t i = 0; i < ARRAY_SIZE(bad); i++)
+        assert_false(hex_read_bytes(bad[i], 1, bytes));
+}
+
 int
 main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(bytes_become_lower_case_digits),
         cmocka_unit_test(hexadecimal_is_read_strictly),
+        cmocka_unit_test(bytes_are_read_from_lower_case_digits),
         cmocka_unit_test(decimal_is_read_strictly),
         cmocka_unit_test(a_number_ends_where_its_length_says),
     };
