@@ -310,7 +310,7 @@ rename_to(struct newfile *file, const char *name, const struct stat *own)
 {
     if (file->temporary[0] == '\0') {
         char temporary[FS_TEMPORARY_SIZE];
-        /* Mostly the name is free; then no other is needed, which a kill could leave behind. */
+        /* Mostly the name is free; then there is no second one that a kill could leave behind. */
         int reason = link_to(file, name, own);
 
         if (reason == 0)

@@ -180,7 +180,7 @@ def _(t):
                 code, used = peak(argv, pgdata.dir)
                 t.equal(code, 0, "%s of %d" % (what, size))
                 figures[what] = (used - idle) / MIB
-                t.true(used <= idle + objects * object_max + 2 * MIB,
+                t.true(used <= idle + objects * object_max + 4 * MIB,
                        "%s of %d MiB, %d stores: %d KiB, idle %d KiB" % (
                            what, size // MIB, len(stores), used >> 10, idle >> 10))
             t.diag("%d store(s), %d MiB: %s; the program itself %.1f MiB" % (
