@@ -165,6 +165,12 @@ advance_compare(struct delivery *delivery, struct target *target, int rc)
     fail(target, &err);
 }
 
+static bool
+settled(const struct target *target)
+{
+    return target->step == STEP_HOLDS || target->step == STEP_FAILED;
+}
+
 /* The target's request has ended: what follows. */
 static void
 advance(struct delivery *delivery, struct target *target)
@@ -189,6 +195,11 @@ advance(struct delivery *delivery, struct target *target)
     } else if (target->step == STEP_COMPARE) {
         advance_compare(delivery, target, rc);
     }
+    if (settled(target)) {
+        /* What it brought for comparison is as large as the object. */
+        store_task_free(target->task);
+        target->task = NULL;
+    }
 }
 
 /* Is there an answer to take up? */
@@ -209,7 +220,10 @@ answered(const struct target *target)
     return false;
 }
 
-/* Take up every answer that is there; an answer may start a request that has its answer at once. */
+/*
+ * Take up every answer that is there. An answer may start a request that has its answer at once:
+ * one target after the other, so that not all of them hold what they compare.
+ */
 static void
 advance_all(struct delivery *delivery)
 {
@@ -220,10 +234,10 @@ advance_all(struct delivery *delivery)
         for (size_t i = 0; i < delivery->n_targets; i++) {
             struct target *target = &delivery->targets[i];
 
-            if (!answered(target))
-                continue;
-            advance(delivery, target);
-            moved = true;
+            while (answered(target)) {
+                advance(delivery, target);
+                moved = true;
+            }
         }
     }
 }

@@ -3,10 +3,7 @@
  * seawall-check: prove that stores, keys and the server's settings work, before a disaster does.
  */
 #include "archive/check.h"
-#include "base/exit.h"
-#include "base/log.h"
-#include "base/process.h"
-#include "config/cli.h"
+#include "config/program.h"
 
 static const char *config_file;
 static bool as_json;
@@ -31,26 +28,22 @@ static const struct cli cli = {
                 "15 integrity; 16 internal.",
 };
 
+static int
+run(char **arguments UNUSED, int n UNUSED, struct err *err)
+{
+    struct check_options wanted = {config_file, as_json, !no_server};
+
+    return check_run(&wanted, err);
+}
+
+static const struct program program = {
+    .cli = &cli,
+    .side = EXIT_SIDE_ARCHIVE,
+    .run = run,
+};
+
 int
 main(int argc, char **argv)
 {
-    struct err err = ERR_INIT;
-    char **arguments = NULL;
-    int n = 0;
-
-    log_init(cli.program, false);
-    int rc = process_init(&err);
-    if (rc == 0)
-        rc = cli_parse(&cli, argc, argv, &arguments, &n, &err);
-    if (rc > 0)
-        return EXIT_DONE;
-    if (rc == 0) {
-        struct check_options wanted = {config_file, as_json, !no_server};
-
-        rc = check_run(&wanted, &err);
-    }
-    if (rc == 0)
-        return EXIT_DONE;
-    log_err(&err);
-    return exit_code(EXIT_SIDE_ARCHIVE, err.kind);
+    return program_main(&program, argc, argv);
 }

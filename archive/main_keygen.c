@@ -7,10 +7,7 @@
 #include <stdlib.h>
 
 #include "archive/keygen.h"
-#include "base/exit.h"
-#include "base/log.h"
-#include "base/process.h"
-#include "config/cli.h"
+#include "config/program.h"
 
 static const char *directory;
 
@@ -30,11 +27,24 @@ static const struct cli cli = {
         "Exit status: 0 made; 13 they exist or could not be written; 14 usage.",
 };
 
+/* As it stands between quotes in the configuration; ret has twice PATH_MAX. */
+static void
+config_text(const char *path, char *ret)
+{
+    for (size_t i = 0; path[i] != '\0' && i < PATH_MAX; i++) {
+        if (path[i] == '"' || path[i] == '\\')
+            *ret++ = '\\';
+        *ret++ = path[i];
+    }
+    *ret = '\0';
+}
+
 static int
-run(struct err *err)
+run(char **arguments UNUSED, int n UNUSED, struct err *err)
 {
     struct keygen_result keys;
     char path[PATH_MAX];
+    char absolute[2 * PATH_MAX + 1];
 
     if (directory == NULL) {
         (void)err_set(err, ERR_CONFIG, "--dir is missing");
@@ -42,7 +52,7 @@ run(struct err *err)
     }
     if (keygen_write(directory, &keys, err) < 0)
         return -1;
-    const char *absolute = realpath(directory, path) != NULL ? path : directory;
+    config_text(realpath(directory, path) != NULL ? path : directory, absolute);
     (void)printf(
         "# Keys made in %s. Keep a copy of identity.txt in a safe place: without it\n"
         "# nothing can be restored. Paste these lines into seawall.conf:\n"
@@ -56,25 +66,14 @@ run(struct err *err)
     return 0;
 }
 
+static const struct program program = {
+    .cli = &cli,
+    .side = EXIT_SIDE_ARCHIVE,
+    .run = run,
+};
+
 int
 main(int argc, char **argv)
 {
-    struct err err = ERR_INIT;
-    char **arguments = NULL;
-    int n = 0;
-
-    log_init(cli.program, false);
-    int rc = exit_guard(EXIT_SIDE_ARCHIVE, &err);
-    if (rc == 0)
-        rc = process_init(&err);
-    if (rc == 0)
-        rc = cli_parse(&cli, argc, argv, &arguments, &n, &err);
-    if (rc > 0)
-        return exit_approve(EXIT_DONE);
-    if (rc == 0)
-        rc = run(&err);
-    if (rc == 0)
-        return exit_approve(EXIT_DONE);
-    log_err(&err);
-    return exit_approve(exit_code(EXIT_SIDE_ARCHIVE, err.kind));
+    return program_main(&program, argc, argv);
 }

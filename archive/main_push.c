@@ -5,9 +5,8 @@
  */
 #include "archive/push.h"
 #include "base/clock.h"
-#include "base/exit.h"
 #include "base/process.h"
-#include "config/cli.h"
+#include "config/program.h"
 
 #define GRACE_MS 2000
 /* Until the configuration has said otherwise: reading it is local and quick. */
@@ -34,7 +33,7 @@ static const struct cli cli = {
 };
 
 static int
-run(const char *path, struct err *err)
+run(char **arguments, int n UNUSED, struct err *err)
 {
     AUTO(settings) struct settings *settings = NULL;
     AUTO(pgdata) struct pgdata pgdata = PGDATA_INIT;
@@ -50,32 +49,19 @@ run(const char *path, struct err *err)
         pgdata_open(settings, &pgdata, err) < 0 ||
         archive_open(settings, ARCHIVE_WRITE, &archive, err) < 0)
         return -1;
-    return push_file(archive, &pgdata, path, deadline_ms, &log_notices, err);
+    return push_file(archive, &pgdata, arguments[0], deadline_ms, &log_notices, err);
 }
+
+static const struct program program = {
+    .cli = &cli,
+    .side = EXIT_SIDE_ARCHIVE,
+    .run = run,
+    .verbose = &verbose,
+    .first_deadline_ms = FIRST_DEADLINE_MS,
+};
 
 int
 main(int argc, char **argv)
 {
-    struct err err = ERR_INIT;
-    char **arguments = NULL;
-    int n = 0;
-
-    log_init(cli.program, false);
-    int rc = exit_guard(EXIT_SIDE_ARCHIVE, &err);
-    if (rc == 0)
-        rc = process_init(&err);
-    if (rc == 0)
-        rc = process_watchdog(FIRST_DEADLINE_MS, exit_code(EXIT_SIDE_ARCHIVE, ERR_TRANSIENT), &err);
-    if (rc == 0)
-        rc = cli_parse(&cli, argc, argv, &arguments, &n, &err);
-    if (rc > 0)
-        return exit_approve(EXIT_DONE);
-    if (rc == 0) {
-        log_init(cli.program, verbose);
-        rc = run(arguments[0], &err);
-    }
-    if (rc == 0)
-        return exit_approve(EXIT_DONE);
-    log_err(&err);
-    return exit_approve(exit_code(EXIT_SIDE_ARCHIVE, err.kind));
+    return program_main(&program, argc, argv);
 }

@@ -45,14 +45,14 @@ find_label(struct backups *backups, const char *label, struct backup_found **ret
 
 /* The first name behind `after`. 0 with a name or an empty one, or -1. */
 static int
-next_name(struct archive *archive, struct store *store, const char *prefix, const char *after,
-          int64_t deadline_ms, char *ret_name, struct err *err)
+next_name(const struct backups_source *source, struct store *store, const char *prefix,
+          const char *after, char *ret_name, struct err *err)
 {
-    struct store_limits limits = {deadline_ms, deadline_ms - clock_boot_ms()};
+    struct store_limits limits = {source->deadline_ms, source->deadline_ms - clock_boot_ms()};
     AUTO(store_task) struct store_task *task = NULL;
 
     if (store_start_list(store, prefix, after, 1, &limits, &task, err) < 0 ||
-        store_task_wait(archive->loop, task, err) < 0)
+        store_task_wait(source->archive->loop, task, err) < 0)
         return -1;
     const struct store_page *page = store_task_page(task);
     (void)snprintf(ret_name, NAME_TEXT_SIZE, "%s",
@@ -65,10 +65,11 @@ next_name(struct archive *archive, struct store *store, const char *prefix, cons
  * Then the listing jumps behind the label.
  */
 static int
-find_in_store(struct archive *archive, size_t i, const struct object_owner *owner,
-              int64_t deadline_ms, struct backups *backups, struct err *err)
+find_in_store(const struct backups_source *source, size_t i, struct backups *backups,
+              struct err *err)
 {
-    struct store *store = archive->stores[i].store;
+    struct store *store = source->archive->stores[i].store;
+    const struct object_owner *owner = source->owner;
     char prefix[OBJECT_NAME_SIZE];
     char name[NAME_TEXT_SIZE];
     char after[NAME_TEXT_SIZE + 4] = "";
@@ -79,8 +80,7 @@ find_in_store(struct archive *archive, size_t i, const struct object_owner *owne
         enum backup_object_kind kind = BACKUP_PART;
         uint32_t number = 0;
 
-        if (next_name(archive, store, prefix, after[0] == '\0' ? NULL : after, deadline_ms, name,
-                      err) < 0)
+        if (next_name(source, store, prefix, after[0] == '\0' ? NULL : after, name, err) < 0)
             return -1;
         if (name[0] == '\0')
             return 0;
@@ -91,25 +91,26 @@ find_in_store(struct archive *archive, size_t i, const struct object_owner *owne
                 return -1;
             found->stores |= (uint32_t)1 << i;
         }
+        /* Never backwards: something foreign may sort behind "z". */
         size_t length = strlen(prefix) + strcspn(name + strlen(prefix), "/");
-        if (name[length] == '/')
-            (void)snprintf(after, sizeof(after), "%.*s/~", (int)length, name);
-        else
+        (void)snprintf(after, sizeof(after), "%.*s/z", (int)length, name);
+        if (name[length] != '/' || strcmp(after, name) < 0)
             (void)snprintf(after, sizeof(after), "%s", name);
     }
 }
 
 int
-backups_find(struct archive *archive, const struct object_owner *owner, int64_t deadline_ms,
-             struct backups *ret, struct err *err)
+backups_find(const struct backups_source *source, struct backups *ret, struct err *err)
 {
+    struct archive *archive = source->archive;
+
     for (size_t i = 0; i < archive->n_stores; i++) {
         struct archive_store *store = &archive->stores[i];
 
         if (store->open_err.kind != ERR_NONE)
             continue;
         AUTO(backups) struct backups there = BACKUPS_INIT;
-        if (find_in_store(archive, i, owner, deadline_ms, &there, &store->open_err) < 0)
+        if (find_in_store(source, i, &there, &store->open_err) < 0)
             continue;
         for (size_t b = 0; b < there.n; b++) {
             struct backup_found *found = NULL;
@@ -123,10 +124,10 @@ backups_find(struct archive *archive, const struct object_owner *owner, int64_t 
 }
 
 int
-backups_read_one(struct archive *archive, const struct object_owner *owner, const char *label,
-                 uint32_t stores, int64_t deadline_ms, struct notices *notices,
+backups_read_one(const struct backups_source *source, const char *label, uint32_t stores,
                  struct backup_complete *ret, struct err *err)
 {
+    const struct object_owner *owner = source->owner;
     char name[OBJECT_NAME_SIZE];
     AUTO(buf) struct buf text = BUF_INIT(BACKUP_COMPLETE_MAX);
     struct retrieval_request request = {
@@ -134,11 +135,11 @@ backups_read_one(struct archive *archive, const struct object_owner *owner, cons
         .system_id = owner->system_id,
         .max_file_size = BACKUP_COMPLETE_MAX,
         .stores = stores,
-        .deadline_ms = MIN_OF(deadline_ms, clock_boot_ms() + READ_TIMEOUT_MS),
+        .deadline_ms = MIN_OF(source->deadline_ms, clock_boot_ms() + READ_TIMEOUT_MS),
     };
 
     backup_name_of(owner, label, BACKUP_COMPLETE, 0, name);
-    int rc = retrieve_file(archive, &request, notices, &text, err);
+    int rc = retrieve_file(source->archive, &request, source->notices, &text, err);
     if (rc == RETRIEVAL_ABSENT)
         return err_set(err, ERR_CONFLICT, "backup %s was listed but is not there", label);
     if (rc < 0)
@@ -155,21 +156,19 @@ backups_read_one(struct archive *archive, const struct object_owner *owner, cons
 }
 
 int
-backups_read(struct archive *archive, const struct object_owner *owner, int64_t deadline_ms,
-             struct notices *notices, struct backups *backups, struct err *err)
+backups_read(const struct backups_source *source, struct backups *backups, struct err *err)
 {
     for (size_t i = 0; i < backups->n; i++) {
         struct backup_found *found = &backups->items[i];
         struct err why = ERR_INIT;
         AUTO(backup_complete) struct backup_complete complete = BACKUP_COMPLETE_INIT;
 
-        if (backups_read_one(archive, owner, found->label, found->stores, deadline_ms, notices,
-                             &complete, &why) < 0) {
+        if (backups_read_one(source, found->label, found->stores, &complete, &why) < 0) {
             if (why.kind == ERR_INTERNAL) {
                 *err = why;
                 return -1;
             }
-            notice_err(notices, LOG_WARNING, &why, "a backup is passed over");
+            notice_err(source->notices, LOG_WARNING, &why, "a backup is passed over");
             continue;
         }
         found->complete = complete;

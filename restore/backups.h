@@ -27,21 +27,28 @@ struct backups {
 
 #define BACKUPS_INIT ((struct backups){.items = NULL})
 
+/* Where backups are read from. */
+struct backups_source {
+    struct archive *archive;
+    const struct object_owner *owner; /* borrowed */
+    struct notices *notices;
+    int64_t deadline_ms;
+};
+
 /*
  * Find the completions in every store whose open_err is clear, one request for each backup. A store
  * that fails gets its open_err, and adds nothing. 0 or -1 (ERR_INTERNAL; ERR_CORRUPT: more than
  * BACKUPS_MAX).
  */
-int backups_find(struct archive *archive, const struct object_owner *owner, int64_t deadline_ms,
-                 struct backups *ret, struct err *err) MUST_USE;
+int backups_find(const struct backups_source *source, struct backups *ret,
+                 struct err *err) MUST_USE;
 
 /* Read and verify every completion found. One that does not is a notice. 0 or -1 (ERR_INTERNAL). */
-int backups_read(struct archive *archive, const struct object_owner *owner, int64_t deadline_ms,
-                 struct notices *notices, struct backups *backups, struct err *err) MUST_USE;
+int backups_read(const struct backups_source *source, struct backups *backups,
+                 struct err *err) MUST_USE;
 
 /* One completion with everything in it, from these stores. 0 or -1. */
-int backups_read_one(struct archive *archive, const struct object_owner *owner, const char *label,
-                     uint32_t stores, int64_t deadline_ms, struct notices *notices,
+int backups_read_one(const struct backups_source *source, const char *label, uint32_t stores,
                      struct backup_complete *ret, struct err *err) MUST_USE;
 
 void backups_done(struct backups *backups);

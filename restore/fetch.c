@@ -29,6 +29,7 @@ struct source {
     enum answer answer;
     struct store_task *task;
     struct err err; /* ANSWER_BAD, ANSWER_FAILED */
+    enum err_kind noticed; /* what was last said about it */
 };
 
 struct fetch {
@@ -170,12 +171,16 @@ next_ended(struct fetch *fetch)
     return NULL;
 }
 
+/* A store that fails in every round for the same reason is news once. */
 static void
-notice_answer(const struct fetch *fetch, const struct source *source)
+notice_answer(const struct fetch *fetch, struct source *source)
 {
-    if (source->answer == ANSWER_BAD || source->answer == ANSWER_FAILED)
+    if (source->answer != ANSWER_BAD && source->answer != ANSWER_FAILED)
+        return;
+    if (source->noticed != source->err.kind)
         notice_err(fetch->notices, LOG_WARNING, &source->err, "could not restore \"%s\"",
                    fetch->wal.text);
+    source->noticed = source->err.kind;
 }
 
 /*

@@ -4,9 +4,8 @@
  * it does not exist. Every doubt passes 125, so that PostgreSQL stops instead of promoting short.
  */
 #include "base/clock.h"
-#include "base/exit.h"
 #include "base/process.h"
-#include "config/cli.h"
+#include "config/program.h"
 #include "restore/fetch.h"
 #include "restore/standby.h"
 
@@ -37,7 +36,7 @@ static const struct cli cli = {
 };
 
 static int
-run(char **arguments, struct err *err)
+run(char **arguments, int n UNUSED, struct err *err)
 {
     AUTO(settings) struct settings *settings = NULL;
     AUTO(pgdata) struct pgdata pgdata = PGDATA_INIT;
@@ -62,39 +61,22 @@ run(char **arguments, struct err *err)
     if (rc < 0 && process_stop_requested() == 0 && standby_softens(settings, &pgdata, err->kind)) {
         notice_err(&log_notices, LOG_WARNING, err,
                    "the standby is told that \"%s\" is not there yet", request.name);
-        return FETCH_ABSENT;
+        return EXIT_PROVEN_ABSENT;
     }
-    return rc;
+    return rc == FETCH_ABSENT ? EXIT_PROVEN_ABSENT : rc;
 }
+
+static const struct program program = {
+    .cli = &cli,
+    .side = EXIT_SIDE_RESTORE,
+    .run = run,
+    .verbose = &verbose,
+    .first_deadline_ms = FIRST_DEADLINE_MS,
+    .die_by_signal = true,
+};
 
 int
 main(int argc, char **argv)
 {
-    struct err err = ERR_INIT;
-    char **arguments = NULL;
-    int n = 0;
-
-    log_init(cli.program, false);
-    int rc = exit_guard(EXIT_SIDE_RESTORE, &err);
-    if (rc == 0)
-        rc = process_init(&err);
-    if (rc == 0)
-        rc = process_watchdog(FIRST_DEADLINE_MS, exit_code(EXIT_SIDE_RESTORE, ERR_TRANSIENT), &err);
-    if (rc == 0)
-        rc = cli_parse(&cli, argc, argv, &arguments, &n, &err);
-    if (rc > 0)
-        return exit_approve(EXIT_DONE);
-    if (rc == 0) {
-        log_init(cli.program, verbose);
-        rc = run(arguments, &err);
-    }
-    if (rc == 0)
-        return exit_approve(EXIT_DONE);
-    if (rc == FETCH_ABSENT)
-        return exit_approve(EXIT_PROVEN_ABSENT);
-    log_err(&err);
-    /* The server's fast shutdown: it knows that its command died by the signal it sent. */
-    if (process_stop_requested() != 0)
-        process_die_by(process_stop_requested());
-    return exit_approve(exit_code(EXIT_SIDE_RESTORE, err.kind));
+    return program_main(&program, argc, argv);
 }

@@ -142,6 +142,8 @@ placement_put(const struct placement *placement, struct span bytes, struct err *
         newfile_create(&file, directory, 0600, err) < 0)
         return -1;
 
+    /* What a fetch left that was killed while it replaced a file. */
+    fs_clean_temporary(directory);
     struct landing landing = {
         .placement = placement,
         .fd = file.fd,

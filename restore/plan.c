@@ -171,9 +171,9 @@ make(struct plan_work *work, struct backup_complete *ret_complete, struct err *e
     fill_window(work, &wal);
     if (plan_proof(work, &wal, err) < 0)
         return -1;
-    return backups_read_one(work->archive, &work->survey.owner, work->backup->label,
-                            work->backup->stores, request->deadline_ms, work->notices,
-                            ret_complete, err);
+    const struct backups_source source = {work->archive, &work->survey.owner, work->notices,
+                                          request->deadline_ms};
+    return backups_read_one(&source, work->backup->label, work->backup->stores, ret_complete, err);
 }
 
 int

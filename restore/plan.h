@@ -54,20 +54,21 @@ struct plan {
     struct wal_name last_wal;  /* ... to here, all archived and healthy */
     uint64_t n_segments;
     /*
-     * The segment behind last_wal is missing although later ones are archived. seawall-fetch answers
-     * 203 for it, so the server must not read ahead: recovery_prefetch = off (15 and later).
+     * The segment behind last_wal is missing although later ones are archived. seawall-fetch
+     * answers 203 for it, so the server must not read ahead: recovery_prefetch = off (from 15 on).
      */
     bool gap_behind;
     uint64_t backup_bytes; /* restored size */
     uint64_t fetch_bytes;  /* stored size of backup and WAL, without the headers of objects */
     /*
-     * Recovery along this path can go to any point from the end of the oldest backup whose WAL leads
-     * here without a gap, as listings tell, to the end of the last segment before the first gap.
+     * Recovery along this path can go to any point from the end of the oldest backup whose WAL
+     * leads here without a gap, as listings tell, to the end of the last segment before the first
+     * gap.
      */
     uint64_t window_begin_lsn;
     uint64_t window_end_lsn;
     int64_t window_begin_time; /* when that backup ended */
-    int64_t window_end_time;   /* when last_wal was archived: no commit in it is later; 0: unknown */
+    int64_t window_end_time; /* when last_wal was archived: no commit in it is later */
     struct plan_store stores[SETTINGS_STORES_MAX];
     size_t n_stores;
 };
@@ -83,8 +84,8 @@ struct plan_request {
 /*
  * Needs an archive opened for reading. 0 or -1: ERR_CONFIG (no such backup or timeline, target
  * outside the window: the text gives the window), ERR_CONFLICT (a gap, a missing history file,
- * stores disagree), ERR_CORRUPT (a segment that verifies in no store), ERR_TRANSIENT (a store that is
- * needed could not be asked). ret_complete is the chosen backup's.
+ * stores disagree), ERR_CORRUPT (a segment that verifies in no store), ERR_TRANSIENT (a store that
+ * is needed could not be asked). ret_complete is the chosen backup's.
  */
 int plan_make(struct archive *archive, const struct plan_request *request, struct notices *notices,
               struct plan *ret_plan, struct backup_complete *ret_complete,
@@ -99,7 +100,8 @@ void plan_json(const struct plan *plan, struct json *json);
 /* Into a new file, 0600. 0 or -1 (ERR_LOCAL; ERR_CONFIG: there is something of that name). */
 int plan_write(const struct plan *plan, const char *file, struct err *err) MUST_USE;
 
-/* Back from a file that plan_write() made, strictly. 0 or -1 (ERR_LOCAL, ERR_CONFIG, ERR_CORRUPT). */
+/* Back from a file that plan_write() made, strictly. 0, or -1: ERR_LOCAL, ERR_CORRUPT, or
+ * ERR_CONFIG (a newer version). */
 int plan_read(const char *file, struct plan *ret_plan, struct err *err) MUST_USE;
 
 #endif

@@ -73,6 +73,8 @@ next_timeline(const struct plan_work *work, uint64_t below)
 static int
 refuse_label(struct plan_work *work, struct err *err)
 {
+    const struct backups_source source = {work->archive, &work->survey.owner, work->notices,
+                                          work->request->deadline_ms};
     const char *label = work->request->label;
     char quoted[80];
 
@@ -87,8 +89,7 @@ refuse_label(struct plan_work *work, struct err *err)
                            ": it cannot be restored",
                            label, found->complete.start_timeline, found->complete.stop_timeline);
         AUTO(backup_complete) struct backup_complete complete = BACKUP_COMPLETE_INIT;
-        if (backups_read_one(work->archive, &work->survey.owner, label, found->stores,
-                             work->request->deadline_ms, work->notices, &complete, err) < 0)
+        if (backups_read_one(&source, label, found->stores, &complete, err) < 0)
             return -1;
         return err_set(err, ERR_TRANSIENT, "backup %s could not be read at first", label);
     }

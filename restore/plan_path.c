@@ -17,8 +17,9 @@ missing_history(const struct plan_work *work, const struct wal_name *name, struc
                        "\"%s\" is in none of the stores that could be asked, and not all could",
                        name->text);
     (void)err_set(err, ERR_CONFLICT, "history file \"%s\" is in none of the stores", name->text);
-    return err_hint(err, "If a server still has it in pg_wal, archive it with seawall-push. Another "
-                         "timeline can be chosen with --timeline.");
+    return err_hint(err,
+                    "If a server still has it in pg_wal, archive it with seawall-push. Another "
+                    "timeline can be chosen with --timeline.");
 }
 
 /* The file as one store has it. 0, RETRIEVAL_ABSENT or -1. */
@@ -49,8 +50,8 @@ differ(const struct plan_work *work, const struct wal_name *name, const struct b
     (void)err_quote((const char *)left->data, left->size, left_text, sizeof(left_text));
     (void)err_quote((const char *)right->data, right->size, right_text, sizeof(right_text));
     return err_set(err, ERR_CONFLICT,
-                   "the stores have different files \"%s\": \"%s\" in store \"%s\", \"%s\" in store "
-                   "\"%s\"",
+                   "the stores have different files \"%s\": \"%s\" in store \"%s\", \"%s\" in "
+                   "store \"%s\"",
                    name->text, left_text, work->archive->stores[left_store].settings->name,
                    right_text, work->archive->stores[right_store].settings->name);
 }

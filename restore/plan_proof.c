@@ -210,8 +210,8 @@ prove(struct proof *proof, struct err *err)
     progress_done(&proof->progress);
     if (rc < 0 || proof->n_lost == 0)
         return rc;
-    (void)err_set(err, proof->kind, "%" PRIu64 " needed %s verif%s in no store:%s%s: %s",
-                  proof->n_lost, proof->parts ? "parts of the backup" : "WAL segments",
+    (void)err_set(err, proof->kind, "%" PRIu64 " of the %s verif%s in no store:%s%s: %s",
+                  proof->n_lost, proof->parts ? "backup's parts" : "needed WAL segments",
                   proof->n_lost == 1 ? "ies" : "y", proof->names,
                   proof->n_lost > NAMES_SHOWN ? " and more" : "", proof->first_why.text);
     if (proof->parts)
@@ -285,8 +285,8 @@ refuse_backup(const struct plan_work *work, const struct tally *tally, struct er
         return 0;
     bool part = first < tally->n_parts;
     (void)err_set(err, survey_all_asked(work->archive) ? ERR_CONFLICT : ERR_TRANSIENT,
-                  "backup %s is not whole: %" PRIu64 " of its objects are in no store, the first is "
-                  "%s-%08" PRIu64,
+                  "backup %s is not whole: %" PRIu64
+                  " of its objects are in no store, the first is %s-%08" PRIu64,
                   work->backup->label, missing, part ? "part" : "manifest",
                   part ? first + 1 : first - tally->n_parts + 1);
     return err_hint(err, "Choose another backup with --backup; \"seawall list\" shows them.");

@@ -88,8 +88,8 @@ print_caution(const struct plan *plan)
     switch (plan->target.kind) {
     case TARGET_XID:
     case TARGET_NAME:
-        (void)printf("Note        Whether the target comes after the end of this backup is in the WAL "
-                     "only.\n            If it does not, choose an older one with --backup.\n");
+        (void)printf("Note        Whether the target comes after the end of this backup is in the "
+                     "WAL only.\n            If it does not, choose an older one with --backup.\n");
         break;
     case TARGET_TIME:
         (void)printf("Note        Recovery stops before the first commit later than the target. If "

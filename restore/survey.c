@@ -52,7 +52,7 @@ survey_all_asked(const struct archive *archive)
     return survey_asked(archive) == ((uint32_t)1 << archive->n_stores) - 1;
 }
 
-/* A backup knows the size of segments better than the first segment's seal, which may be damaged. */
+/* A backup knows the size of segments better than the first seal, which may be damaged. */
 static uint32_t
 known_segment_size(const struct backups *backups)
 {
@@ -90,11 +90,11 @@ survey_read(struct archive *archive, uint64_t system_id, int64_t deadline_ms,
             struct notices *notices, struct survey *ret, struct err *err)
 {
     AUTO(survey) struct survey survey = {.owner = {archive->settings->cluster, system_id}};
+    const struct backups_source source = {archive, &survey.owner, notices, deadline_ms};
 
-    if (backups_find(archive, &survey.owner, deadline_ms, &survey.backups, err) < 0)
+    if (backups_find(&source, &survey.backups, err) < 0)
         return -1;
-    if (survey_can_decrypt(archive) &&
-        backups_read(archive, &survey.owner, deadline_ms, notices, &survey.backups, err) < 0)
+    if (survey_can_decrypt(archive) && backups_read(&source, &survey.backups, err) < 0)
         return -1;
     if (read_inventories(archive, deadline_ms, &survey, err) < 0)
         return -1;

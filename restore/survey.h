@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: PostgreSQL */
 /*
- * survey.h: what all stores together hold of one server, as their listings tell: WAL, history files,
- * backups.
+ * survey.h: what all stores together hold of one server, as their listings tell: WAL, history
+ * files, backups.
  *
  * A store that cannot be listed has an open_err in the archive from then on and is left out; who
  * draws conclusions from absence asks survey_all_asked().
@@ -19,8 +19,8 @@ struct survey {
     struct backups backups;
 };
 
-/* The system identifiers below the cluster's name in any of the stores, each once. Returns how many;
- * `ret_systems` has INVENTORY_SYSTEMS_MAX. */
+/* The system identifiers below the cluster's name in any of the stores, each once. Returns how
+ * many; `ret_systems` has INVENTORY_SYSTEMS_MAX. */
 size_t survey_systems(struct archive *archive, int64_t deadline_ms, uint64_t *ret_systems);
 
 /*

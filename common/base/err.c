@@ -27,7 +27,8 @@ err_sys(struct err *err, int error_number, const char *format, ...)
     va_list arguments;
     char reason[128];
 
-    err->kind = error_number == ENOMEM ? ERR_INTERNAL : ERR_LOCAL;
+    /* Memory or descriptors of this process: no file and no store is at fault. */
+    err->kind = error_number == ENOMEM || error_number == EMFILE ? ERR_INTERNAL : ERR_LOCAL;
     err->sys = error_number;
     err->hint[0] = '\0';
     va_start(arguments, format);

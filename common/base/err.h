@@ -46,8 +46,9 @@ struct err {
 /* Fill *err, replacing what it held and clearing the hint. Always returns -1. */
 int err_set(struct err *err, enum err_kind kind, const char *format, ...) PRINTF_LIKE(3, 4);
 
-/* The same with ": strerror(error_number)" behind it. Kind ERR_LOCAL; ENOMEM is ERR_INTERNAL.
- * err->sys keeps the number, for a caller who knows better what it means here. */
+/* The same with ": strerror(error_number)" behind it. Kind ERR_LOCAL; ERR_INTERNAL for ENOMEM and
+ * EMFILE, which are this process's own want. err->sys keeps the number, for a caller who knows
+ * better what it means here. */
 int err_sys(struct err *err, int error_number, const char *format, ...) PRINTF_LIKE(3, 4);
 
 /* "out of memory" while doing something on `what`. Kind ERR_INTERNAL. Returns -1. */

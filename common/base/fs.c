@@ -310,8 +310,11 @@ rename_to(struct newfile *file, const char *name, const struct stat *own)
 {
     if (file->temporary[0] == '\0') {
         char temporary[FS_TEMPORARY_SIZE];
-        int reason = EEXIST;
+        /* Mostly the name is free; then there is no second one that a kill could leave behind. */
+        int reason = link_to(file, name, own);
 
+        if (reason == 0)
+            return 0;
         for (unsigned i = 0; i < NAME_TRIES && reason == EEXIST; i++) {
             make_temporary_name(temporary, i);
             reason = link_to(file, temporary, own);

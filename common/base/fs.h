@@ -5,9 +5,10 @@
  *
  * A `struct newfile` is written aside and then committed under its name. Where
  * the file system can (O_TMPFILE) it has no name until then, so a killed process
- * leaves nothing behind; elsewhere it is ".seawall-tmp.<pid>.<random>" in the same
- * directory, created O_EXCL. Such leftovers of dead processes are removed by
- * fs_clean_temporary(); they are never reused.
+ * leaves nothing behind; elsewhere, and for the moment in which it replaces another
+ * file, it is ".seawall-tmp.<pid>.<random>" in the same directory, created O_EXCL.
+ * Such leftovers of dead processes are removed by fs_clean_temporary(); they are
+ * never reused.
  */
 #ifndef BASE_FS_H
 #define BASE_FS_H

@@ -11,6 +11,7 @@
 
 #define PAGE_MAX 1000
 #define SEAL_READ 1024
+#define SYSTEMS_STEPS_MAX 4096 /* servers, and names that are none of ours */
 
 /* Grow an array by one element's room; the array's owner keeps what it had on failure. */
 static int
@@ -85,17 +86,29 @@ start_list(struct store *store, const char *prefix, const char *after, uint32_t 
     return store_start_list(store, prefix, after, max, &limits, ret_task, err);
 }
 
+/*
+ * The name from which the search goes on: behind a file, or behind everything in a directory,
+ * for '0' is the character that follows '/'.
+ */
+static void
+skip_entry(const char *name, size_t prefix_length, char *ret_after)
+{
+    size_t length = prefix_length + strcspn(name + prefix_length, "/");
+
+    (void)snprintf(ret_after, STORE_NAME_MAX + 1, "%.*s%s", (int)length, name,
+                   name[length] == '/' ? "0" : "");
+}
+
 int
 inventory_systems(struct archive *archive, struct store *store, int64_t deadline_ms,
                   uint64_t *ret_systems, size_t *ret_n, struct err *err)
 {
-    const char *cluster = archive->settings->cluster;
     char prefix[OBJECT_NAME_SIZE];
-    char after[OBJECT_NAME_SIZE + 8] = "";
+    char after[STORE_NAME_MAX + 1] = "";
     size_t n = 0;
 
-    (void)snprintf(prefix, sizeof(prefix), "%s/", cluster);
-    for (size_t steps = 0; steps < (size_t)INVENTORY_SYSTEMS_MAX * 2; steps++) {
+    (void)snprintf(prefix, sizeof(prefix), "%s/", archive->settings->cluster);
+    for (size_t steps = 0; steps < SYSTEMS_STEPS_MAX && n < INVENTORY_SYSTEMS_MAX; steps++) {
         AUTO(store_task) struct store_task *task = NULL;
         uint64_t id = 0;
 
@@ -104,20 +117,20 @@ inventory_systems(struct archive *archive, struct store *store, int64_t deadline
             store_task_wait(archive->loop, task, err) < 0)
             return -1;
         const struct store_page *page = store_task_page(task);
-        if (page->n_entries == 0)
-            break;
+        if (page->n_entries == 0) {
+            *ret_n = n;
+            return 0;
+        }
 
-        /* Jump behind the whole subtree: "z" sorts after everything below it. */
-        const char *rest = page->entries[0].name + strlen(prefix);
+        const char *name = page->entries[0].name;
+        const char *rest = name + strlen(prefix);
         size_t length = strcspn(rest, "/");
-        if (rest[length] == '/' && decimal_read(rest, length, UINT64_MAX, &id) &&
-            n < INVENTORY_SYSTEMS_MAX)
+        if (rest[length] == '/' && decimal_read(rest, length, UINT64_MAX, &id))
             ret_systems[n++] = id;
-        (void)snprintf(after, sizeof(after), "%s%.*s/z", prefix, (int)MIN_OF(length, (size_t)64),
-                       rest);
+        skip_entry(name, strlen(prefix), after);
     }
-    *ret_n = n;
-    return 0;
+    return err_set(err, ERR_CORRUPT, "store \"%s\" has too many names below \"%s\"",
+                   store_name(store), prefix);
 }
 
 /* The seal of a segment says how large the server's segments are. */
@@ -214,7 +227,7 @@ take_page(struct walk *walk, const struct store_page *page, struct inventory *in
 static int
 walk_prefix(struct walk *walk, const char *prefix, struct inventory *inventory, struct err *err)
 {
-    char after[OBJECT_NAME_SIZE * 2 + 1] = "";
+    char after[STORE_NAME_MAX + 1] = "";
 
     for (bool more = true; more;) {
         AUTO(store_task) struct store_task *task = NULL;

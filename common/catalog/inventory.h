@@ -45,7 +45,10 @@ struct inventory {
 
 #define INVENTORY_INIT ((struct inventory){.segment_size = 0})
 
-/* The system identifiers below the cluster's name in one store. 0 or -1. */
+/*
+ * The system identifiers below the cluster's name in one store. 0 or -1 (ERR_CORRUPT: an
+ * implausible number of names there).
+ */
 int inventory_systems(struct archive *archive, struct store *store, int64_t deadline_ms,
                       uint64_t *ret_systems, size_t *ret_n, struct err *err) MUST_USE;
 

@@ -79,9 +79,18 @@ frame_lz4_check_header(bool checksum, const uint8_t *bytes, size_t size, uint64_
     return 0;
 }
 
+/* The library makes its buffers late; its stable interface tells why it failed by name only. */
+static bool
+out_of_memory(size_t code)
+{
+    return strcmp(LZ4F_getErrorName(code), "ERROR_allocation_failed") == 0;
+}
+
 static int
 lz4_failed(struct err *err, const char *what, size_t code)
 {
+    if (out_of_memory(code))
+        return err_memory(err, "lz4");
     return err_set(err, ERR_INTERNAL, "lz4 failed at %s: %s", what, LZ4F_getErrorName(code));
 }
 
@@ -191,6 +200,8 @@ decode(void *state, struct frame_step *step, struct err *err)
     size_t got = step->out_size;
     size_t rc = LZ4F_decompress(state, step->out, &got, step->in + step->used, &used, NULL);
 
+    if (LZ4F_isError(rc) && out_of_memory(rc))
+        return err_memory(err, "lz4");
     if (LZ4F_isError(rc))
         return err_set(err, ERR_CORRUPT, "lz4 frame does not decode: %s", LZ4F_getErrorName(rc));
     step->used += used;

@@ -3,6 +3,7 @@
 
 #include <string.h>
 #include <zstd.h>
+#include <zstd_errors.h>
 
 #include "base/io.h"
 
@@ -178,6 +179,8 @@ decode(void *state, struct frame_step *step, struct err *err)
     ZSTD_outBuffer out = {step->out, step->out_size, 0};
     size_t rc = ZSTD_decompressStream(state, &out, &in);
 
+    if (ZSTD_getErrorCode(rc) == ZSTD_error_memory_allocation)
+        return err_memory(err, "zstd");
     if (ZSTD_isError(rc))
         return err_set(err, ERR_CORRUPT, "zstd frame does not decode: %s", ZSTD_getErrorName(rc));
     step->used = in.pos;

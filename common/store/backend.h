@@ -10,7 +10,6 @@
 
 #include "store/store.h"
 
-#define STORE_NAME_MAX 512
 #define STORE_SPANS_MAX 4
 
 enum task_kind {

@@ -444,7 +444,8 @@ dir_open(struct store_loop *loop, const struct store_config *config, struct stor
         if (err->sys == ENOTDIR || err->sys == ELOOP)
             err->kind = ERR_CONFIG;
         if (err->sys == ENOENT)
-            return err_hint(err, "Create the directory, or mount the file system it is on.");
+            return err_hint(err, "Mount the file system it is on, or create the directory if the "
+                                 "store is new; if it is lost for good, take it out of stores.");
         return -1;
     }
 

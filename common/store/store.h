@@ -28,6 +28,8 @@
 #include "base/buf.h"
 #include "base/err.h"
 
+#define STORE_NAME_MAX 512 /* the longest name that is listed; ours are shorter */
+
 struct store;
 struct store_loop;
 struct store_task;

@@ -5,8 +5,8 @@
  * Pure. A recovery target LSN is reached by a record that begins at or behind it, so this is the
  * greatest one that WAL ending with this segment can reach.
  *
- * Source: src/include/access/xlogrecord.h, xlog_internal.h and src/backend/access/transam/xlogreader.c
- * of PostgreSQL 13 to 18.
+ * Source: src/include/access/xlogrecord.h and xlog_internal.h and
+ * src/backend/access/transam/xlogreader.c of PostgreSQL 13 to 18.
  */
 #ifndef WAL_WAL_TAIL_H
 #define WAL_WAL_TAIL_H

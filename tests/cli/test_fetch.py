@@ -393,13 +393,24 @@ def _(t):
         nothing(t, pgdata)
 
 
-@tap.check("leftovers of a crashed fetch are neither used nor in the way")
+@tap.check("leftovers of a crashed fetch are neither used nor in the way, and old ones are removed")
 def _(t):
     setup, pgdata = setup_with(t)
     push_all(t, setup, pgdata, [7])
-    (pgdata.wal / ".seawall-tmp.1.0123456789abcdef").write_bytes(b"old")
+    dead = subprocess.Popen(["true"])
+    dead.wait()
+    left = {name: pgdata.wal / name for name in (
+        ".seawall-tmp.1.0123456789abcdef",                  # its process lives
+        ".seawall-tmp.%d.0123456789abcdef" % dead.pid,      # old, its process is gone
+        ".seawall-tmp.%d.fedcba9876543210" % dead.pid,      # fresh
+        ".seawall-tmp.%d.0123456789abcdef.x" % dead.pid)}   # not our naming
+    for path in left.values():
+        path.write_bytes(b"old")
+        os.utime(path, (time.time() - 3600,) * 2)
+    left[".seawall-tmp.%d.fedcba9876543210" % dead.pid].write_bytes(b"fresh")
     t.equal(setup.fetch(pgdata, pgdata.name(7), XLOG).code, 0, "fetch")
     t.equal((pgdata.dir / XLOG).read_bytes(), pgdata.segment(7), "bytes")
+    t.equal([p.exists() for p in left.values()], [True, False, True, True], "leftovers")
 
 
 @tap.check("a store marked eventually consistent is asked twice before an absence is believed")

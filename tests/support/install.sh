@@ -1,9 +1,10 @@
 #!/bin/sh
 # SPDX-License-Identifier: PostgreSQL
-# Install the Debian 12 packages that are missing:  sh tests/support/install.sh [build|test|tour]...
+# Install the Debian 12 packages that are missing:  sh tests/support/install.sh [build|tour|test|fuzz]...
 #   build  compile Seawall
+#   tour   also what tests/tour.sh needs
 #   test   also build and run every suite (the default)
-#   tour   also what the tour of docs/ and the fuzzers need
+#   fuzz   also what libFuzzer needs
 # Does nothing, and needs no rights, when all are there.
 set -eu
 
@@ -11,7 +12,8 @@ build='gcc libc6-dev meson ninja-build pkg-config libcurl4-openssl-dev libssl-de
   libzstd-dev libconfig-dev libjansson-dev libexpat1-dev libpq-dev'
 test="$build clang libcmocka-dev python3 postgresql-15 age lz4 zstd mandoc openssl curl procps
   util-linux ceph-mon ceph-osd ceph-common radosgw"
-tour="$test libclang-rt-14-dev"
+tour="$build postgresql-15"
+fuzz="$test libclang-rt-14-dev"
 
 wanted=
 for group in "${@:-test}"; do
@@ -19,7 +21,8 @@ for group in "${@:-test}"; do
     build) wanted="$wanted $build" ;;
     test) wanted="$wanted $test" ;;
     tour) wanted="$wanted $tour" ;;
-    *) echo "usage: install.sh [build|test|tour]..." >&2; exit 2 ;;
+    fuzz) wanted="$wanted $fuzz" ;;
+    *) echo "usage: install.sh [build|tour|test|fuzz]..." >&2; exit 2 ;;
   esac
 done
 

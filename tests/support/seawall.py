@@ -38,6 +38,12 @@ def program(name):
     raise tap.Failure("no program %s below %s (SEAWALL_BIN)" % (name, BIN))
 
 
+def verbs_path():
+    """The environment in which `seawall` of a build finds its verbs, each in a folder of its own;
+    once installed they stand beside it."""
+    return {"PATH": ":".join([str(BIN / folder) for folder in FOLDERS] + [os.environ["PATH"]])}
+
+
 def have(name):
     """Whether the program was built."""
     try:
@@ -187,7 +193,7 @@ class Setup:
 
     def seawall(self, *args, **options):
         """seawall VERB ...: keygen, check, list."""
-        return self.run("seawall", *args, **options)
+        return self.run("seawall", *args, env=dict(verbs_path(), **options.pop("env", {})), **options)
 
     def keygen(self, *args, **options):
         return tap.run([program("seawall"), "keygen"] + [str(a) for a in args],

@@ -32,6 +32,8 @@ a_system_error_names_its_reason_and_keeps_its_number(void **state UNUSED)
     assert_string_equal(err.text, "could not write \"x\": No space left on device");
     assert_int_equal(err_sys(&err, ENOMEM, "could not write \"%s\"", "x"), -1);
     assert_int_equal(err.kind, ERR_INTERNAL);
+    assert_int_equal(err_sys(&err, EMFILE, "could not open \"%s\"", "x"), -1);
+    assert_int_equal(err.kind, ERR_INTERNAL);
     assert_int_equal(err_memory(&err, "buffer"), -1);
     assert_int_equal(err.kind, ERR_INTERNAL);
     assert_string_equal(err.text, "out of memory (buffer)");
