@@ -10,10 +10,9 @@
 #include <unistd.h>
 
 #include "base/clock.h"
-#include "base/exit.h"
 #include "base/hex.h"
 #include "base/process.h"
-#include "config/cli.h"
+#include "config/program.h"
 #include "restore/restore.h"
 #include "restore/restore_report.h"
 
@@ -182,7 +181,7 @@ carry_out(struct archive *archive, struct plan *plan, struct restore_request *re
 }
 
 static int
-run(struct err *err)
+run(char **arguments UNUSED, int n UNUSED, struct err *err)
 {
     AUTO(settings) struct settings *settings = NULL;
     AUTO(archive) struct archive *archive = NULL;
@@ -211,27 +210,15 @@ run(struct err *err)
     return carry_out(archive, plan, &request, &wish, err);
 }
 
+static const struct program program = {
+    .cli = &cli,
+    .side = EXIT_SIDE_ARCHIVE,
+    .run = run,
+    .verbose = &verbose,
+};
+
 int
 main(int argc, char **argv)
 {
-    struct err err = ERR_INIT;
-    char **arguments = NULL;
-    int n = 0;
-
-    log_init(cli.program, false);
-    int rc = exit_guard(EXIT_SIDE_ARCHIVE, &err);
-    if (rc == 0)
-        rc = process_init(&err);
-    if (rc == 0)
-        rc = cli_parse(&cli, argc, argv, &arguments, &n, &err);
-    if (rc > 0)
-        return exit_approve(EXIT_DONE);
-    if (rc == 0) {
-        log_init(cli.program, verbose);
-        rc = run(&err);
-    }
-    if (rc == 0)
-        return exit_approve(EXIT_DONE);
-    log_err(&err);
-    return exit_approve(exit_code(EXIT_SIDE_ARCHIVE, err.kind));
+    return program_main(&program, argc, argv);
 }
