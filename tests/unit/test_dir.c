@@ -56,7 +56,7 @@ the_directory_must_be_there(void **state)
     (void)snprintf(url, sizeof(url), "file://%s/missing", bench->scratch.path);
     assert_int_equal(open_at(bench, url, &store, &err), -1);
     assert_int_equal(err.kind, ERR_LOCAL);
-    assert_non_null(strstr(err.hint, "mount"));
+    assert_non_null(strstr(err.hint, "Mount"));
     (void)snprintf(url, sizeof(url), "file://%s/file", bench->scratch.path);
     assert_int_equal(open_at(bench, url, &store, &err), -1);
     assert_int_equal(err.kind, ERR_CONFIG);
