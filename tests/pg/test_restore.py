@@ -38,6 +38,9 @@ class Source:
                      "create index on t (i); create unlogged table u (i int)")
         self.oid = self.pg.value("select oid from pg_tablespace where spcname = 'elsewhere'")
         self.label = self.backup()
+        tap.run([pgserver.tool("pg_basebackup"), "-D", self.dir / "other", "-c", "fast", "-X",
+                 "none", "--no-sync", "-T", "%s=%s" % (self.space, self.dir / "other-space")],
+                env=self.pg.env)
         self.marks = {}
         self.mark("lsn", "select pg_current_wal_insert_lsn()")
         self.mark("name", "select 'before the incident' from "
@@ -138,6 +141,30 @@ def _(t):
     result = t.run([pgserver.tool("pg_amcheck"), "--all", "--install-missing", "-h", pg.sockets,
                     "-U", "postgres"])
     t.equal(result.code, 0, "pg_amcheck: %s%s" % (result.out, result.err))
+
+
+def manifest_of(path):
+    manifest = json.loads(path.read_text())
+    return manifest, {entry["Path"]: entry for entry in manifest["Files"]}
+
+
+@tap.check("backup_manifest says of unchanged files what pg_basebackup's says")
+def _(t):
+    source, data, _ = restored(t, "--backup-end")
+    other = source.dir / "other" / "backup_manifest"
+    ours, our_files = manifest_of(data / "backup_manifest")
+    theirs, their_files = manifest_of(other)
+    t.equal(list(ours), list(theirs), "keys in their order")
+    t.equal([list(r) for r in ours["WAL-Ranges"]], [list(r) for r in theirs["WAL-Ranges"]], "WAL")
+    # nobody connects to template0
+    same = [path for path in their_files if path == "PG_VERSION" or (
+        path.startswith("base/") and our_files.get(path) == their_files[path])]
+    t.true(len(same) > 200, "%d equal entries" % len(same))
+    t.equal([list(our_files[path]) for path in same], [list(their_files[path]) for path in same],
+            "fields in their order")
+    first = (data / "backup_manifest").read_bytes().split(b"\n")[2]
+    t.equal(first.split(b'"Size"')[0].split(b'"Path"')[0],
+            other.read_bytes().split(b"\n")[2].split(b'"Path"')[0], "line")
 
 
 @tap.check("--backup-end goes no further than the backup")
