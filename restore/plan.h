@@ -13,48 +13,79 @@
 #include "catalog/archive.h"
 #include "catalog/backup_complete.h"
 #include "restore/target.h"
+#include "wal/wal_history.h"
 
-#define PLAN_TIMELINES_MAX 1024
+#define PLAN_TIMELINES_MAX (WAL_HISTORY_ENTRIES_MAX + 1)
+#define PLAN_STORE_NAME_SIZE 33
+#define PLAN_CLUSTER_SIZE 65
+#define PLAN_FILE_MAX (256 * KIB)
 
 /* A stretch of the path: WAL of this timeline from begin_lsn (included) to end_lsn (excluded). */
 struct plan_stretch {
     uint32_t timeline;
-    uint64_t begin_lsn;
-    uint64_t end_lsn; /* UINT64_MAX: open */
+    uint64_t begin_lsn; /* 0: of the first timeline of a path */
+    uint64_t end_lsn;   /* UINT64_MAX: open */
+};
+
+/* What one store has of it. */
+struct plan_store {
+    char name[PLAN_STORE_NAME_SIZE];
+    bool asked;          /* false: it was away, nothing is known */
+    bool has_backup;     /* the backup is complete there */
+    uint64_t n_segments; /* of the needed ones */
 };
 
 struct plan {
     struct recovery_target target;
+    char cluster[PLAN_CLUSTER_SIZE];
     uint64_t system_id;
     char label[BACKUP_LABEL_SIZE];
     uint64_t backup_start_lsn;
     uint64_t backup_stop_lsn;
     uint32_t backup_timeline;
+    int64_t backup_start_time; /* seconds since 1970 */
     int64_t backup_stop_time;
     uint32_t segment_size;
-    uint32_t timeline; /* the one to follow */
-    struct plan_stretch path[PLAN_TIMELINES_MAX]; /* oldest first; the last one is `timeline` */
+    uint32_t timeline; /* the one to follow: recovery_target_timeline, always as a number */
+    /* Oldest first, from the backup's timeline to `timeline`; no stretch is empty. */
+    struct plan_stretch path[PLAN_TIMELINES_MAX];
     size_t n_path;
-    struct wal_name first_wal;
-    struct wal_name last_wal; /* the last one that is archived and healthy on the path */
+    struct wal_name first_wal; /* needed: from here ... */
+    struct wal_name last_wal;  /* ... to here, all archived and healthy */
     uint64_t n_segments;
-    uint64_t backup_bytes;    /* restored size */
-    uint64_t fetch_bytes;     /* stored size of backup and WAL */
-    uint64_t window_begin_lsn; /* recovery can go to any point from here ... */
-    uint64_t window_end_lsn;   /* ... to here */
+    /*
+     * The segment behind last_wal is missing although later ones are archived. seawall-fetch
+     * answers 203 for it, so the server must not read ahead: recovery_prefetch = off (from 15 on).
+     */
+    bool gap_behind;
+    uint64_t backup_bytes; /* restored size */
+    uint64_t fetch_bytes;  /* stored size of backup and WAL, without the headers of objects */
+    /*
+     * Recovery along this path can go to any point from the end of the oldest backup whose WAL
+     * leads here without a gap, as listings tell, to the end of the last segment before the first
+     * gap.
+     */
+    uint64_t window_begin_lsn;
+    uint64_t window_end_lsn;
+    int64_t window_begin_time; /* when that backup ended */
+    int64_t window_end_time; /* when last_wal was archived: no commit in it is later */
+    struct plan_store stores[SETTINGS_STORES_MAX];
+    size_t n_stores;
 };
 
 struct plan_request {
     struct recovery_target target;
-    uint64_t system_id;   /* 0: the only one in the archive, or an error that lists them */
-    const char *label; /* insist on this backup; NULL: the newest complete one before the target */
+    uint64_t system_id; /* 0: the only one in the archive, or an error that lists them */
+    const char *label;  /* insist on this backup; NULL: the newest complete one before the target */
+    bool deep;          /* read and decode every segment and part, not only the seals */
     int64_t deadline_ms;
 };
 
 /*
- * 0 or -1: ERR_CONFIG (no such backup, target outside the window: the text gives the window),
- * ERR_CONFLICT (a gap, a missing history file), ERR_CORRUPT (a segment that does not verify),
- * ERR_TRANSIENT (a store that is needed could not be asked). ret_complete is the chosen backup's.
+ * Needs an archive opened for reading. 0 or -1: ERR_CONFIG (no such backup or timeline, target
+ * outside the window: the text gives the window), ERR_CONFLICT (a gap, a missing history file,
+ * stores disagree), ERR_CORRUPT (a segment that verifies in no store), ERR_TRANSIENT (a store that
+ * is needed could not be asked). ret_complete is the chosen backup's.
  */
 int plan_make(struct archive *archive, const struct plan_request *request, struct notices *notices,
               struct plan *ret_plan, struct backup_complete *ret_complete,
@@ -63,8 +94,14 @@ int plan_make(struct archive *archive, const struct plan_request *request, struc
 /* One screen for a person, on stdout. */
 void plan_print(const struct archive *archive, const struct plan *plan);
 
-/* As JSON, for --json and --output; and back from a file that plan --output wrote. */
+/* As members of the open object, for --json and --output. */
 void plan_json(const struct plan *plan, struct json *json);
+
+/* Into a new file, 0600. 0 or -1 (ERR_LOCAL; ERR_CONFIG: there is something of that name). */
+int plan_write(const struct plan *plan, const char *file, struct err *err) MUST_USE;
+
+/* Back from a file that plan_write() made, strictly. 0, or -1: ERR_LOCAL, ERR_CORRUPT, or
+ * ERR_CONFIG (a newer version). */
 int plan_read(const char *file, struct plan *ret_plan, struct err *err) MUST_USE;
 
 #endif

@@ -257,6 +257,7 @@ inventory_read(struct archive *archive, struct store *store, const struct object
     char prefix[OBJECT_NAME_SIZE];
     AUTO(inventory) struct inventory inventory = INVENTORY_INIT;
 
+    inventory.segment_size = ret->segment_size;
     object_name_wal_prefix(owner, prefix);
     if (walk_prefix(&walk, prefix, &inventory, err) < 0)
         return -1;

@@ -53,8 +53,9 @@ int inventory_systems(struct archive *archive, struct store *store, int64_t dead
                       uint64_t *ret_systems, size_t *ret_n, struct err *err) MUST_USE;
 
 /*
- * Read one store's inventory. segment_size of the result is the size the server uses, from the seal
- * of the first segment found (which must verify), or 0 if there is no segment. 0 or -1.
+ * Read one store's inventory. If ret->segment_size is not 0, that is what the server uses;
+ * otherwise it is taken from the seal of the first segment found (which must verify), and stays 0
+ * if there is no segment. 0 or -1.
  */
 int inventory_read(struct archive *archive, struct store *store, const struct object_owner *owner,
                    int64_t deadline_ms, struct progress *progress, struct inventory *ret,

@@ -169,6 +169,7 @@ class Bench:
     def pgbackrest(self, where, settings, stored=None):
         place = self.dir / ("pgbackrest-" + where)
         place.mkdir()
+        (place / "none").mkdir()
         config = place / "pgbackrest.conf"
         settings = dict({
             "repo1-cipher-type": "aes-256-cbc", "repo1-cipher-pass": "pgbench", "repo1-bundle": "y",

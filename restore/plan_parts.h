@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: PostgreSQL */
+/*
+ * plan_parts.h: between the files that make a plan. Private to them.
+ */
+#ifndef RESTORE_PLAN_PARTS_H
+#define RESTORE_PLAN_PARTS_H
+
+#include "restore/plan.h"
+#include "restore/survey.h"
+
+/* The timelines from the first to the one followed, without the empty ones. */
+struct plan_path {
+    struct plan_stretch stretches[PLAN_TIMELINES_MAX];
+    size_t n;
+};
+
+/* A plan while it is made. */
+struct plan_work {
+    struct archive *archive;
+    const struct plan_request *request;
+    struct notices *notices;
+    struct survey survey;
+    struct plan_path path;
+    const struct backup_found *backup; /* the chosen one */
+    uint32_t segment_size;
+    struct plan plan;
+};
+
+/* ---- plan_path.c ---- */
+
+/*
+ * The path to a timeline. History files that stores hold in different versions are ERR_CONFLICT, as
+ * is a missing one (ERR_TRANSIENT if a store could not be asked).
+ */
+int plan_path_find(struct plan_work *work, uint32_t timeline, struct plan_path *ret,
+                   struct err *err) MUST_USE;
+
+/*
+ * The server asks for every history file from the backup's timeline to the one it follows, and
+ * believes each: they must be there and say the same. Holes above are a warning. 0 or -1.
+ */
+int plan_path_check(struct plan_work *work, struct err *err) MUST_USE;
+
+/* Does this backup begin and end on the path? */
+bool plan_path_holds(const struct plan_path *path, const struct backup_complete *complete);
+
+/* ---- plan_choice.c ---- */
+
+/* Choose timeline and backup: fills work->path and work->backup. 0 or -1. */
+int plan_choose(struct plan_work *work, struct err *err) MUST_USE;
+
+/* Does the backup end before the target, as far as that is known without reading WAL? */
+bool plan_backup_before(const struct recovery_target *target,
+                        const struct backup_complete *complete);
+
+/* ---- plan_wal.c ---- */
+
+/* Which WAL there is along the path, as the listings tell. Segments by number. */
+struct plan_wal {
+    uint64_t first;       /* the backup's */
+    uint64_t needed;      /* the last one the target needs */
+    uint64_t archived;    /* the last one on the path in any store; first - 1: none */
+    uint64_t contiguous;  /* the first one that is not there */
+};
+
+/* Where the path's WAL from segment `first` on has its first hole. */
+uint64_t plan_wal_contiguous(const struct plan_work *work, uint64_t first, uint64_t archived);
+
+/* The last archived segment on the path, or first - 1. */
+uint64_t plan_wal_archived(const struct plan_work *work, uint64_t first);
+
+/* Which file holds segment `number` of the path. */
+void plan_wal_name(const struct plan_work *work, uint64_t number, struct wal_name *ret);
+
+/* Establish what is needed and that it is there. 0 or -1. */
+int plan_wal_find(struct plan_work *work, struct plan_wal *ret, struct err *err) MUST_USE;
+
+/* ---- plan_proof.c ---- */
+
+/* Prove that what is needed is authentic; fills the plan's counts. 0 or -1. */
+int plan_proof(struct plan_work *work, const struct plan_wal *wal, struct err *err) MUST_USE;
+
+/* ---- plan_limit.c ---- */
+
+/*
+ * The start of the last record that is complete before segment `end` of the path (segments from the
+ * backup's first one on are there). False if there is none or the WAL cannot be read.
+ */
+bool plan_limit_lsn(struct plan_work *work, const struct plan_wal *wal, uint64_t end,
+                    uint64_t *ret_lsn);
+
+/* The hint of an error: up to where recovery is possible when segment `end` is missing. -1. */
+int plan_limit_hint(struct plan_work *work, const struct plan_wal *wal, uint64_t end,
+                    struct err *err);
+
+/* A target that WAL ending before `end` cannot reach: the error with its window. -1. */
+int plan_limit_refuse(struct plan_work *work, const struct plan_wal *wal, uint64_t last_record,
+                      struct err *err);
+
+#endif

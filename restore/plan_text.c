@@ -1,0 +1,133 @@
+/* SPDX-License-Identifier: PostgreSQL */
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "restore/plan.h"
+#include "restore/report.h"
+
+static void
+print_path(const struct plan *plan)
+{
+    char lsn[WAL_LSN_TEXT_SIZE];
+
+    (void)printf("Timelines   %" PRIu32, plan->path[0].timeline);
+    for (size_t i = 1; i < plan->n_path; i++)
+        (void)printf(" -> %" PRIu32 " at %s", plan->path[i].timeline,
+                     wal_lsn_text(plan->path[i].begin_lsn, lsn));
+    (void)printf("\n");
+}
+
+static void
+print_backup(const struct plan *plan)
+{
+    char age[REPORT_TEXT_SIZE];
+    char size[REPORT_TEXT_SIZE];
+    char time[REPORT_TEXT_SIZE];
+    char lsn[WAL_LSN_TEXT_SIZE];
+
+    (void)printf("Backup      %s, %s old, %s\n", plan->label,
+                 report_duration(clock_real_us() / 1000000 - plan->backup_stop_time, age),
+                 report_size(plan->backup_bytes, size));
+    (void)printf("            ended at LSN %s, %s\n", wal_lsn_text(plan->backup_stop_lsn, lsn),
+                 report_time(plan->backup_stop_time, time));
+}
+
+static void
+print_wal(const struct plan *plan)
+{
+    char size[REPORT_TEXT_SIZE];
+
+    (void)printf("WAL         %s to %s\n", plan->first_wal.text, plan->last_wal.text);
+    (void)printf("            %" PRIu64 " segment%s, %s, every one proven\n", plan->n_segments,
+                 plan->n_segments == 1 ? "" : "s",
+                 report_size(plan->n_segments * plan->segment_size, size));
+}
+
+static void
+print_stores(const struct archive *archive, const struct plan *plan)
+{
+    for (size_t i = 0; i < plan->n_stores; i++) {
+        const struct plan_store *store = &plan->stores[i];
+        char place[512];
+
+        (void)printf("%-12s", i == 0 ? "Stores" : "");
+        if (i < archive->n_stores && strcmp(archive->stores[i].settings->name, store->name) == 0)
+            (void)printf("%s: ", archive_store_text(archive, i, place, sizeof(place)));
+        else
+            (void)printf("store \"%s\": ", store->name);
+        if (store->asked)
+            (void)printf("%s, %" PRIu64 " of %" PRIu64 " segments\n",
+                         store->has_backup ? "the backup" : "not the backup", store->n_segments,
+                         plan->n_segments);
+        else
+            (void)printf("could not be asked\n");
+    }
+}
+
+static void
+print_window(const struct plan *plan)
+{
+    char lsn[WAL_LSN_TEXT_SIZE];
+    char time[REPORT_TEXT_SIZE];
+
+    (void)printf("Window      from LSN %s, %s\n", wal_lsn_text(plan->window_begin_lsn, lsn),
+                 report_time(plan->window_begin_time, time));
+    (void)printf("            to   LSN %s", wal_lsn_text(plan->window_end_lsn, lsn));
+    if (plan->window_end_time != 0)
+        (void)printf("; %s was archived %s", plan->last_wal.text,
+                     report_time(plan->window_end_time, time));
+    (void)printf("\n");
+}
+
+/* What only replaying will show. */
+static void
+print_caution(const struct plan *plan)
+{
+    switch (plan->target.kind) {
+    case TARGET_XID:
+    case TARGET_NAME:
+        (void)printf("Note        Whether the target comes after the end of this backup is in the "
+                     "WAL only.\n            If it does not, choose an older one with --backup.\n");
+        break;
+    case TARGET_TIME:
+        (void)printf("Note        Recovery stops before the first commit later than the target. If "
+                     "the\n            WAL has none, the server says so and does not come up: use "
+                     "--latest.\n");
+        break;
+    case TARGET_LATEST:
+    case TARGET_BACKUP_END:
+    case TARGET_LSN:
+        break;
+    }
+    if (plan->gap_behind)
+        (void)printf("Note        The segment behind the last one is missing: recovery can go no "
+                     "further.\n");
+}
+
+void
+plan_print(const struct archive *archive, const struct plan *plan)
+{
+    char target[TARGET_TEXT_SIZE];
+    char option[TARGET_TEXT_SIZE];
+    char size[REPORT_TEXT_SIZE];
+
+    (void)printf("Target      %s, on timeline %" PRIu32 "\n",
+                 target_text(&plan->target, target, sizeof(target)), plan->timeline);
+    (void)printf("Cluster     %s, system identifier %" PRIu64 "\n", plan->cluster,
+                 plan->system_id);
+    print_backup(plan);
+    print_path(plan);
+    print_wal(plan);
+    print_stores(archive, plan);
+    (void)printf("To fetch    %s\n", report_size(plan->fetch_bytes, size));
+    print_window(plan);
+    print_caution(plan);
+    (void)printf("\nThe backup is restored into an empty directory. The server started there "
+                 "fetches the\nWAL and replays it to the target. Nothing in the stores changes.\n"
+                 "Next: seawall restore %s --timeline %" PRIu32 " --backup %s --system-id %" PRIu64
+                 " \\\n          --target-dir DIRECTORY\n",
+                 target_option(&plan->target, option, sizeof(option)), plan->timeline, plan->label,
+                 plan->system_id);
+}
