@@ -140,8 +140,9 @@ class Bench:
             for bucket in ("seawall", "pgbackrest"):
                 self.gateway.create_bucket(bucket)
         self.target = directory / "restored"
-        # so that each way gets the WAL it needs and pays for no other's
-        self.archiver = directory / "archive.sh"
+        # So that each way gets the WAL it needs and pays for no other's. pgBackRest insists on
+        # its name in the command.
+        self.archiver = directory / "archive-pgbackrest-and-others.sh"
         self.archiver.write_text("exit 0\n")
         self.pg.archive("sh %s %%p" % self.archiver)
 
@@ -210,12 +211,12 @@ class Bench:
         gw = self.gateway
 
         def stored(bucket):
-            return lambda: sum(v.size for v in gw.s3().versions(bucket) if v.is_latest)
+            return lambda: sum(v.size for v in gw.s3().versions(bucket) if v.latest)
         yield self.seawall("S3", gw.store("a", "seawall", "root"), stored("seawall"))
         if shutil.which("pgbackrest"):
             yield self.pgbackrest("S3", {
                 "repo1-path": "/repo", "repo1-type": "s3", "repo1-s3-bucket": "pgbackrest",
-                "repo1-s3-endpoint": "127.0.0.1", "repo1-storage-port": gw.tls_port,
+                "repo1-s3-endpoint": "localhost", "repo1-storage-port": gw.tls_port,
                 "repo1-storage-ca-file": gw.ca_file, "repo1-s3-uri-style": "path",
                 "repo1-s3-region": gw.region, "repo1-s3-key": gw.access_key,
                 "repo1-s3-key-secret": gw.secret_key}, stored("pgbackrest"))
