@@ -38,11 +38,11 @@ MIB = 1 << 20
 
 Run = collections.namedtuple("Run", "seconds cpu largest total")
 
-# Which part of a backup a sample of the profile belongs to: the first function of these on its
+# Which part of the work a sample of the profile belongs to: the first function of these on its
 # stack, from the innermost outwards.
 PHASES = (
-    ("compress (lz4, xxh32)", r"LZ4|XXH|frame_encoder|encode"),
-    ("encrypt (ChaCha20-Poly1305)", r"age_stream|aead_|age_wrap"),
+    ("lz4 and its xxh32", r"LZ4|XXH|frame_"),
+    ("ChaCha20-Poly1305", r"age_stream|aead_|age_wrap"),
     ("SHA-256", r"digest_"),
     ("page checksums", r"page_checksum|fold_"),
     ("CRC-32C", r"crc32c"),
@@ -178,9 +178,9 @@ class Bench:
             "start-fast": "y", "expire-auto": "n", "log-path": place, "lock-path": place / "lock",
             "spool-path": place / "spool", "log-level-console": "warn", "log-level-file": "off",
         }, **settings)
-        config.write_text("[global]\n%s[bench]\npg1-path=%s\npg1-socket-path=%s\npg1-user=postgres\n"
-                          % ("".join("%s=%s\n" % item for item in settings.items()), self.pg.data,
-                             self.pg.sockets))
+        config.write_text("[global]\n" + "".join("%s=%s\n" % item for item in settings.items())
+                          + "[bench]\npg1-path=%s\npg1-socket-path=%s\npg1-user=postgres\n" % (
+                              self.pg.data, self.pg.sockets))
         config.chmod(0o600)
         base = ["pgbackrest", "--config=%s" % config, "--config-include-path=%s/none" % place,
                 "--stanza=bench"]
@@ -307,25 +307,36 @@ class Bench:
                                                     100 * way.size / self.bytes))
 
     def profile(self, way):
-        """Where the processor time of a backup in user space goes, by perf."""
+        """Where the processor time in user space goes, by perf."""
         if not shutil.which("perf"):
             print("no perf: no profile")
             return
-        data = self.dir / "perf.data"
         self.archiver.write_text((way.archive or "exit 0") + "\n")
+        self.profile_one("seawall backup", way.backup)
+        if way.restore:
+            self.target.mkdir(mode=0o700)
+            self.profile_one("seawall restore", way.restore)
+            shutil.rmtree(self.target)
+
+    def profile_one(self, name, argv):
+        data = self.dir / "perf.data"
         must(["perf", "record", "-q", "-e", "cpu-clock:u", "-F", "499", "--call-graph",
-              "dwarf,16384", "-o", data, "--"] + way.backup, cwd=self.dir)
+              "dwarf,16384", "-o", data, "--"] + argv, cwd=self.dir)
         text = tap.run(["perf", "script", "-i", data, "--no-inline", "-F", "tid,ip,sym,dso"],
                        timeout=600).out
-        counts = collections.Counter()
+        counts, threads = collections.Counter(), collections.Counter()
         for sample in text.split("\n\n"):
-            frames = sample.strip().split("\n")[1:]
+            head, *frames = sample.strip().split("\n")
             if frames:
-                counts[next((name for frame in frames for name, pattern in PHASES
+                threads[head.strip()] += 1
+                counts[next((phase for frame in frames for phase, pattern in PHASES
                              if re.search(pattern, frame)), "other")] += 1
-        print("\n| part of `%s`, user space | share |\n|---|---:|" % "seawall backup")
-        for name, count in counts.most_common():
-            print("| %s | %.0f %% |" % (name, 100 * count / sum(counts.values())))
+        total = sum(counts.values())
+        print("\n| `%s` in user space | share |\n|---|---:|" % name)
+        for phase, count in counts.most_common():
+            print("| %s | %.0f %% |" % (phase, 100 * count / total))
+        print("\nby thread: %s" % ", ".join("%.0f %%" % (100 * count / total)
+                                            for _, count in threads.most_common()))
 
     def run(self):
         self.fill()
