@@ -186,7 +186,8 @@ def diag(text):
         print("# " + line, flush=True)
 
 
-def _become_user():
+def become_user():
+    """Root becomes the user of SEAWALL_TEST_USER, postgres or nobody."""
     if os.geteuid() != 0:
         return
     for name in (os.environ.get("SEAWALL_TEST_USER"), "postgres", "nobody"):
@@ -233,7 +234,7 @@ def main():
     if "--list" in sys.argv[1:]:
         print("\n".join(n for n, f in selected))
         sys.exit(0)
-    _become_user()
+    become_user()
     # a test runner that loses its patience says TERM: leave through every finally
     for sig in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(sig, lambda number, frame: sys.exit(128 + number))
