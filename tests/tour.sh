@@ -1,6 +1,6 @@
 #!/bin/sh
 # SPDX-License-Identifier: PostgreSQL
-# Seawall in two minutes: a private PostgreSQL, two regions, a dropped table, a lost region.
+# Seawall in two minutes: a private PostgreSQL, two regions, a dropped table, a hole, a lost region.
 #   sh tests/tour.sh
 # Installs what is missing, works in a new directory below /tmp (or in SEAWALL_BUILD), as user
 # postgres or nobody (or SEAWALL_TEST_USER) when root starts it, and removes what it made.
@@ -119,6 +119,7 @@ stores = ( { name = "paris"; url = "file://$WORK/paris"; },
            { name = "frankfurt"; url = "file://$WORK/frankfurt"; } );
 EOF
 run 'seawall keygen --dir etc >>etc/seawall.conf'
+echo "conninfo = \"host=$WORK/run user=postgres dbname=postgres\";" >>"$SEAWALL_CONFIG"
 run 'cat etc/seawall.conf'
 say '(directories stand for buckets: s3://bucket/path is configured at the same place)'
 
@@ -142,20 +143,21 @@ run 'pg_ctl -D data -l data.log -w start >/dev/null'
 step '4. Check before it matters: keys, stores, server, and the way of a segment into the stores.'
 run 'seawall check'
 
-step '5. Work: orders come in all the time, and meanwhile the base backup is taken.'
+step '5. Work: orders come in all the time, and meanwhile the base backup goes into both regions.'
 run 'psql -Xqc "create table orders (id serial primary key, customer int, amount numeric)"'
 echo 'insert into orders (customer, amount) select random() * 1000, random() * 100
   from generate_series(1, 20);' >order.sql
 pgbench -n -c 2 -T 12 -f order.sql >pgbench.log 2>&1 &
 load=$!
 say '(pgbench inserts orders)'
-run 'pg_basebackup -D base -c fast -X none'
+run 'seawall backup'
 wait "$load" || die "$(tail -n 5 pgbench.log)"
 load=
 question='select count(*), sum(amount), md5(string_agg(orders::text, chr(10) order by id)) from orders'
 before=$(sql "$question")
 rows=${before%%|*}
 say "rows before the incident: $rows"
+sql 'select pg_switch_wal()' >/dev/null
 sleep 0.1
 
 step '6. The incident: somebody drops the table. The log knows when.'
@@ -171,18 +173,6 @@ run 'pg_ctl -D data -m immediate stop >/dev/null'
 step '7. What the archive holds.'
 run 'seawall list'
 
-# Make a server from the base backup that recovers to just before the incident.
-prepare() {
-  run "cp -R base $1"
-  run "cat >>$1/postgresql.conf <<END
-restore_command = 'seawall-fetch %f %p'
-recovery_target_time = '$dropped'
-recovery_target_action = promote
-archive_mode = off   # a rehearsal; a server that takes over goes on archiving
-END"
-  run "touch $1/recovery.signal"
-  servers="$servers $WORK/$1"
-}
 # The rows must be the same, to the last digit, and the target must have ended the recovery.
 prove() {
   wait_for "sql 'select pg_is_in_recovery()'" f
@@ -196,28 +186,55 @@ prove() {
   run "pg_ctl -D $1 -m fast stop >/dev/null"
 }
 
-step '8. Recover into a new directory, to just before the incident.'
-prepare first
-run 'pg_ctl -D first -l first.log -w start >/dev/null'
+# Restore into a new directory; the rehearsal's server archives nothing.
+restore() {
+  run "seawall restore --time '$dropped' --target-action promote --target-dir $1 >$1.out"
+  run "tail -n 9 $1.out"
+  servers="$servers $WORK/$1"
+  start="pg_ctl -D $1 -l $1.log -o '-c archive_mode=off' -w start >/dev/null 2>&1"
+}
+
+step '8. Plan: can recovery go to just before the incident? Proven before anything is written.'
+run "seawall plan --time '$dropped'"
+
+step '9. Restore into a new directory, and start it (a rehearsal: archive_mode=off).'
+restore first
+run "$start"
 prove first
 
-step '9. A whole region burns down.'
+step '10. A hole: one segment disappears from both regions. The plan refuses, and says what is left.'
+name=$(basename "$(find paris/main/*/wal -name '????????????????????????' | sort | tail -n 2 | head -n 1)")
+healthy=$(basename "$(find paris/main/*/wal -name '????????????????????????' | sort | tail -n 3 | head -n 1)")
+for store in paris frankfurt; do
+  mv "$(find "$store" -name "$name")" "$store.aside"
+done
+say "($name is moved away)"
+run "seawall plan --time '$dropped'" 12
+grep -q "$healthy" out || die "the last healthy segment, $healthy, is not named"
+run "seawall restore --time '$dropped' --target-dir holed >/dev/null" 12
+[ ! -e holed ] || die 'it wrote something'
+for store in paris frankfurt; do
+  mv "$store.aside" "$(find "$store" -path '*/wal/*' -name "$healthy" -exec dirname {} ';')/$name"
+done
+say '(and is back)'
+
+step '11. A whole region burns down.'
 run 'rm -rf paris'
 
-step '10. Recover again. Frankfurt alone cannot prove what Paris did not hold: acknowledge is 1 of 2.'
-say 'So Seawall refuses to guess, and PostgreSQL does not promote short.'
+step '12. The plan warns. Frankfurt alone cannot prove what Paris did not hold: acknowledge is 1 of 2.'
+say 'So the server refuses to guess, and does not promote short.'
 run "echo 'fetch_timeout = 5;   # the default is two minutes' >>etc/seawall.conf"
-prepare second
-run 'pg_ctl -D second -l second.log -w start >/dev/null 2>&1' 1
-run "grep -E 'seawall-fetch|FATAL' second.log"
-grep -q 'FATAL:  could not restore file' second.log || die 'no refusal in the log'
+restore second
+run "$start || true   # it may be up for reading already"
+wait_for "grep -c 'FATAL:  could not restore file' second.log" 1
+wait_for '[ -e second/postmaster.pid ] || echo gone' gone
+run "grep -E 'seawall-fetch|FATAL:  could not' second.log"
 [ ! -e second/pg_wal/00000002.history ] || die 'it promoted'
 
-step '11. You know that Paris is lost for good, so take it out of the configuration.'
+step '13. You know that Paris is lost for good, so take it out of the configuration.'
 run "sed -i -e '/\"paris\"/d' -e 's/^  *{ name = \"frankfurt\"/stores = ( { name = \"frankfurt\"/' etc/seawall.conf"
 run 'head -n 2 etc/seawall.conf'
-run 'seawall list'
-run 'pg_ctl -D second -l second.log -w start >/dev/null'
+run "$start"
 prove second
 
 step "Done: $rows rows were dropped, and came back twice; the second time without Paris."
