@@ -101,7 +101,8 @@ print_backup(const struct archive *archive, const struct survey *survey,
         else
             (void)printf("lacks %" PRIu64 " of %" PRIu64, missing, needed.last - needed.first + 1);
     }
-    (void)printf("%s\n", lacking(&survey->together, found, &needed) == 0 ? "" : "; NO STORE HAS ALL");
+    (void)printf("%s\n",
+                 lacking(&survey->together, found, &needed) == 0 ? "" : "; SOME IS NOWHERE");
 }
 
 void
