@@ -22,8 +22,10 @@ static const struct {
     {"backup", "take a base backup into all stores"},
     {"check", "prove that stores, keys and server settings work"},
     {"keygen", "make the keys of a new archive"},
-    {"list", "timelines, WAL ranges and gaps, per store"},
-    {"restore", "bring a backup into an empty directory, set up to recover to a target"},
+    {"list", "backups, timelines, WAL ranges and gaps, per store"},
+    {"plan", "how a recovery would go, and whether all it needs is there"},
+    {"restore", "bring a backup into an empty directory, ready to recover"},
+    {"verify", "read the whole archive and verify every object"},
 };
 
 static void
