@@ -178,7 +178,7 @@ start(struct backup_sender *sender, struct outgoing *object, size_t i, enum step
 
     store_task_free(object->to[i].task);
     object->to[i].task = NULL;
-    object->to[i].step = step;
+    object->to[i].step = (int)step;
     int rc = step == STEP_PUT
                  ? store_start_put(store, object->name, object->spans, 2, &limits,
                                    &object->to[i].task, &err)

@@ -132,6 +132,41 @@ pieces_give_the_same_as_the_whole(void **state)
     }
 }
 
+static void
+two_pieces_combine_to_the_whole(void **state)
+{
+    static uint8_t bytes[BYTES_MAX];
+
+    (void)state;
+    fill_random(bytes, sizeof(bytes));
+    for (size_t cut = 0; cut <= sizeof(bytes); cut += 61) {
+        uint32_t first = crc32c(0, bytes, cut);
+        uint32_t second = crc32c(0, bytes + cut, sizeof(bytes) - cut);
+
+        assert_int_equal(crc32c_combine(first, second, sizeof(bytes) - cut),
+                         crc32c(0, bytes, sizeof(bytes)));
+    }
+    assert_int_equal(crc32c_combine(7, 0, 0), 7);
+    assert_int_equal(crc32c_combine(0, 7, 1000), 7);
+}
+
+/* Zeros behind a piece, by doubling: much more than anybody would sum up. */
+static void
+very_long_pieces_combine(void **state)
+{
+    uint8_t zero = 0;
+    uint32_t zeros = crc32c(0, &zero, 1);
+    uint64_t size = 1;
+
+    (void)state;
+    for (; size < (uint64_t)1 << 45; size *= 2)
+        zeros = crc32c_combine(zeros, zeros, size);
+    /* Three pieces in either order of combination. */
+    uint32_t left = crc32c_combine(crc32c_combine(0x12345678, zeros, size), 0x9abcdef0, 77);
+    uint32_t right = crc32c_combine(0x12345678, crc32c_combine(zeros, 0x9abcdef0, 77), size + 77);
+    assert_int_equal(left, right);
+}
+
 int
 main(void)
 {
@@ -140,6 +175,8 @@ main(void)
         cmocka_unit_test(every_length_and_alignment_equals_the_definition),
         cmocka_unit_test(every_byte_in_every_place_equals_the_definition),
         cmocka_unit_test(pieces_give_the_same_as_the_whole),
+        cmocka_unit_test(two_pieces_combine_to_the_whole),
+        cmocka_unit_test(very_long_pieces_combine),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
