@@ -91,11 +91,10 @@ find_in_store(const struct backups_source *source, size_t i, struct backups *bac
                 return -1;
             found->stores |= (uint32_t)1 << i;
         }
-        /* Never backwards: something foreign may sort behind "z". */
+        /* "0" is what sorts behind "/": behind everything of this label. */
         size_t length = strlen(prefix) + strcspn(name + strlen(prefix), "/");
-        (void)snprintf(after, sizeof(after), "%.*s/z", (int)length, name);
-        if (name[length] != '/' || strcmp(after, name) < 0)
-            (void)snprintf(after, sizeof(after), "%s", name);
+        (void)snprintf(after, sizeof(after), "%.*s%s", (int)length, name,
+                       name[length] == '/' ? "0" : "");
     }
 }
 

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: PostgreSQL */
 /*
- * seawall-list: what the archive holds: timelines, WAL ranges and gaps, per store and together.
+ * seawall-list: what the archive holds: backups, timelines, WAL ranges and gaps, per store.
  */
 #include <stdio.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 #include "config/program.h"
@@ -24,11 +25,21 @@ static const struct cli_option options[] = {
 static const struct cli cli = {
     .program = "seawall-list",
     .synopsis = "[--config FILE] [--json]",
-    .summary = "List what the archive holds: timelines, WAL ranges and gaps, per store.",
+    .summary = "List what the archive holds: backups, timelines, WAL ranges and gaps, per store.",
     .options = options,
     .epilogue = "Exit status: 0 listed; 10 to 16 a store could not be listed or the configuration\n"
                 "is wrong (the others are listed all the same).",
 };
+
+/* Backups tell about themselves to who has the identity only; WAL is listed without it. */
+static enum archive_purpose
+purpose_of(const struct settings *settings)
+{
+    bool readable = !settings->encrypted || (settings->identity_file != NULL &&
+                                             access(settings->identity_file, R_OK) == 0);
+
+    return readable ? ARCHIVE_READ : ARCHIVE_LOOK;
+}
 
 static int
 run(char **arguments UNUSED, int n UNUSED, struct err *err)
@@ -37,7 +48,7 @@ run(char **arguments UNUSED, int n UNUSED, struct err *err)
     AUTO(archive) struct archive *archive = NULL;
 
     if (settings_read(config_file, &settings, err) < 0 ||
-        archive_open(settings, ARCHIVE_LOOK, &archive, err) < 0)
+        archive_open(settings, purpose_of(settings), &archive, err) < 0)
         return -1;
     int rc = list_archive(archive, as_json, clock_boot_ms() + LIST_TIMEOUT_MS, err);
     if (fflush(stdout) != 0 && rc == 0)

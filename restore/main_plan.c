@@ -6,10 +6,8 @@
 #include <string.h>
 
 #include "base/clock.h"
-#include "base/exit.h"
 #include "base/hex.h"
-#include "base/process.h"
-#include "config/cli.h"
+#include "config/program.h"
 #include "restore/plan.h"
 
 #define PLAN_TIMEOUT_MS (24 * 3600 * (int64_t)1000)
@@ -78,7 +76,7 @@ show(const struct archive *archive, const struct plan *plan, struct err *err)
 }
 
 static int
-run(struct err *err)
+run(char **arguments UNUSED, int n UNUSED, struct err *err)
 {
     struct plan_request request = {
         .label = label,
@@ -105,27 +103,15 @@ run(struct err *err)
     return show(archive, plan, err);
 }
 
+static const struct program program = {
+    .cli = &cli,
+    .side = EXIT_SIDE_ARCHIVE,
+    .run = run,
+    .verbose = &verbose,
+};
+
 int
 main(int argc, char **argv)
 {
-    struct err err = ERR_INIT;
-    char **arguments = NULL;
-    int n = 0;
-
-    log_init(cli.program, false);
-    int rc = exit_guard(EXIT_SIDE_ARCHIVE, &err);
-    if (rc == 0)
-        rc = process_init(&err);
-    if (rc == 0)
-        rc = cli_parse(&cli, argc, argv, &arguments, &n, &err);
-    if (rc > 0)
-        return exit_approve(EXIT_DONE);
-    if (rc == 0) {
-        log_init(cli.program, verbose);
-        rc = run(&err);
-    }
-    if (rc == 0)
-        return exit_approve(EXIT_DONE);
-    log_err(&err);
-    return exit_approve(exit_code(EXIT_SIDE_ARCHIVE, err.kind));
+    return program_main(&program, argc, argv);
 }

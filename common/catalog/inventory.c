@@ -11,6 +11,7 @@
 
 #define PAGE_MAX 1000
 #define SEAL_READ 1024
+#define SEALS_TRIED 100 /* until one is good */
 #define SYSTEMS_STEPS_MAX 4096 /* servers, and names that are none of ours */
 
 /* Grow an array by one element's room; the array's owner keeps what it had on failure. */
@@ -201,6 +202,32 @@ struct walk {
     uint64_t n_seen;
 };
 
+/* From the first segment whose seal is good, of the page's entries from `from` on. */
+static int
+find_segment_size(const struct walk *walk, const struct store_page *page, size_t from,
+                  uint32_t *ret_size, struct err *err)
+{
+    struct err first = ERR_INIT;
+
+    for (size_t i = from, tried = 0; i < page->n_entries && tried < SEALS_TRIED; i++) {
+        const char *name = page->entries[i].name;
+        struct wal_name wal;
+
+        if (!object_name_parse_wal(walk->owner, name, &wal) || wal.kind != WAL_NAME_SEGMENT)
+            continue;
+        struct err why = ERR_INIT;
+        if (read_segment_size(walk->archive, walk->store, name, walk->deadline_ms, ret_size,
+                              &why) == 0)
+            return 0;
+        if (tried++ == 0 || (why.kind != ERR_CORRUPT && why.kind != ERR_CONFIG))
+            first = why;
+        if (why.kind != ERR_CORRUPT && why.kind != ERR_CONFIG)
+            break;
+    }
+    *err = first;
+    return -1;
+}
+
 static int
 take_page(struct walk *walk, const struct store_page *page, struct inventory *inventory,
           struct err *err)
@@ -215,8 +242,7 @@ take_page(struct walk *walk, const struct store_page *page, struct inventory *in
             continue;
         }
         if (wal.kind == WAL_NAME_SEGMENT && inventory->segment_size == 0 &&
-            read_segment_size(walk->archive, walk->store, entry->name, walk->deadline_ms,
-                              &inventory->segment_size, err) < 0)
+            find_segment_size(walk, page, i, &inventory->segment_size, err) < 0)
             return -1;
         if (add_entry(inventory, &wal, entry->size, err) < 0)
             return -1;

@@ -54,8 +54,8 @@ int inventory_systems(struct archive *archive, struct store *store, int64_t dead
 
 /*
  * Read one store's inventory. If ret->segment_size is not 0, that is what the server uses;
- * otherwise it is taken from the seal of the first segment found (which must verify), and stays 0
- * if there is no segment. 0 or -1.
+ * otherwise it is taken from the seal of the first segment found whose seal is good (there must be
+ * one), and stays 0 if there is no segment. 0 or -1.
  */
 int inventory_read(struct archive *archive, struct store *store, const struct object_owner *owner,
                    int64_t deadline_ms, struct progress *progress, struct inventory *ret,
