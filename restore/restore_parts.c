@@ -16,6 +16,7 @@
 #include "restore/restore_writer.h"
 
 #define PART_TIMEOUT_MS (15 * 60 * 1000)
+#define SHORT_TIMEOUT_MS (60 * 1000) /* while stores are passed over: then all are asked */
 #define POLL_MS 20  /* while something is fetched: the loop does not wake up for a thread */
 #define WAIT_MS 200 /* while nothing is: for progress and a stop request */
 
@@ -31,6 +32,7 @@ struct slot {
     enum slot_state state;
     uint64_t number; /* in the order they were added */
     struct restore_job job;
+    bool passes_over; /* not all stores are asked */
     struct retrieval *retrieval;
     struct object object;
     enum writer_outcome outcome;
@@ -43,6 +45,11 @@ struct restore_parts {
     size_t n_threads;
     pthread_t threads[RESTORE_THREADS_MAX];
     uint64_t n_added;
+    /*
+     * Stores at the beginning of the order that are passed over, because a part came from one
+     * behind them: a region that is away would cost seconds for every part.
+     */
+    size_t n_passed;
     struct err err; /* the first failure, if it has a kind */
     pthread_mutex_t mutex; /* for all below, and for users and pieces of files */
     pthread_cond_t ready;
@@ -53,34 +60,6 @@ struct restore_parts {
 };
 
 /* ---- files and jobs ---- */
-
-struct restored_file *
-restored_file_new(const struct manifest_entry *entry, bool held)
-{
-    struct restored_file *file =
-        calloc(1, sizeof(*file) + entry->n_runs * sizeof(file->pieces[0]));
-
-    if (file == NULL)
-        return NULL;
-    *file = (struct restored_file){
-        .path = strdup(entry->path),
-        .held = held ? calloc(1, (size_t)entry->size + 1) : NULL,
-        .mode = entry->mode,
-        .mtime = entry->mtime,
-        .size = entry->size,
-        .crc32c = entry->crc32c,
-        .n_users = 1,
-        .n_left = entry->n_runs,
-        .n_pieces = entry->n_runs,
-    };
-    if (file->path == NULL || (held && file->held == NULL)) {
-        free(file->path);
-        free(file->held);
-        free(file);
-        return NULL;
-    }
-    return file;
-}
 
 static void
 release_locked(struct restored_file *file)
@@ -281,27 +260,73 @@ slot_failed(struct restore_parts *parts, struct slot *slot)
 }
 
 static void
+set_state(struct restore_parts *parts, struct slot *slot, enum slot_state state)
+{
+    (void)pthread_mutex_lock(&parts->mutex);
+    slot->state = state;
+    (void)pthread_mutex_unlock(&parts->mutex);
+}
+
+static void
 slot_free(struct restore_parts *parts, struct slot *slot)
 {
     retrieval_free(slot->retrieval);
     slot->retrieval = NULL;
     restore_parts_clear(parts, &slot->job);
-    slot->state = SLOT_FREE;
+    set_state(parts, slot, SLOT_FREE);
 }
 
-/* The retrieval has ended, and whoever asks for the slot's state next is told. */
+static int
+fetch(struct restore_parts *parts, struct slot *slot, size_t n_passed, struct err *err)
+{
+    char name[OBJECT_NAME_SIZE];
+    uint32_t all = ((uint32_t)1 << parts->setup.archive->n_stores) - 1;
+    const struct retrieval_request request = {
+        .name = name,
+        .system_id = parts->setup.owner->system_id,
+        .max_file_size = MANIFEST_PART_MAX,
+        .stores = n_passed == 0 ? 0 : all & ~(((uint32_t)1 << n_passed) - 1),
+        .deadline_ms = clock_boot_ms() + (n_passed == 0 ? PART_TIMEOUT_MS : SHORT_TIMEOUT_MS),
+    };
+
+    backup_name_of(parts->setup.owner, slot->job.label, BACKUP_PART, slot->job.part, name);
+    slot->passes_over = n_passed > 0;
+    return retrieval_start(parts->setup.archive, &request, parts->setup.notices, &slot->retrieval,
+                           err);
+}
+
+/* The stores that were asked do not have it in a good state: ask all, once. */
+static bool
+fetch_from_all(struct restore_parts *parts, struct slot *slot)
+{
+    if (!slot->passes_over)
+        return false;
+    parts->n_passed = 0;
+    retrieval_free(slot->retrieval);
+    slot->retrieval = NULL;
+    if (fetch(parts, slot, 0, &slot->err) < 0)
+        return false;
+    set_state(parts, slot, SLOT_FETCHING);
+    return true;
+}
+
+/* The retrieval has ended. */
 static void
 take_object(struct restore_parts *parts, struct slot *slot)
 {
     int rc = retrieval_result(slot->retrieval, &slot->object, &slot->err);
 
     if (rc == 0) {
+        if (!slot->passes_over)
+            parts->n_passed = retrieval_store(slot->retrieval);
         (void)pthread_mutex_lock(&parts->mutex);
         slot->state = SLOT_READY;
         (void)pthread_cond_signal(&parts->ready);
         (void)pthread_mutex_unlock(&parts->mutex);
         return;
     }
+    if (fetch_from_all(parts, slot))
+        return;
     if (rc == RETRIEVAL_ABSENT)
         (void)err_set(&slot->err, ERR_CONFLICT, "no store has it");
     slot_failed(parts, slot);
@@ -318,7 +343,7 @@ take_outcome(struct restore_parts *parts, struct slot *slot)
         slot_failed(parts, slot);
         slot_free(parts, slot);
     } else if (retrieval_reject(slot->retrieval, &slot->err) == 0) {
-        slot->state = SLOT_FETCHING;
+        set_state(parts, slot, SLOT_FETCHING);
     } else {
         take_object(parts, slot);
     }
@@ -420,13 +445,6 @@ free_slot(struct restore_parts *parts)
 int
 restore_parts_add(struct restore_parts *parts, struct restore_job *job, struct err *err)
 {
-    char name[OBJECT_NAME_SIZE];
-    const struct retrieval_request request = {
-        .name = name,
-        .system_id = parts->setup.owner->system_id,
-        .max_file_size = MANIFEST_PART_MAX,
-        .deadline_ms = clock_boot_ms() + PART_TIMEOUT_MS,
-    };
     struct slot *slot = free_slot(parts);
 
     while (slot == NULL && parts->err.kind == ERR_NONE) {
@@ -436,16 +454,12 @@ restore_parts_add(struct restore_parts *parts, struct restore_job *job, struct e
     }
     if (first_failure(parts, err) < 0)
         return -1;
-    backup_name_of(parts->setup.owner, job->label, BACKUP_PART, job->part, name);
-    if (retrieval_start(parts->setup.archive, &request, parts->setup.notices, &slot->retrieval,
-                        err) < 0)
-        return -1;
     slot->job = *job;
     slot->number = parts->n_added++;
     *job = (struct restore_job){.n_runs = 0};
-    (void)pthread_mutex_lock(&parts->mutex);
-    slot->state = SLOT_FETCHING;
-    (void)pthread_mutex_unlock(&parts->mutex);
+    if (fetch(parts, slot, parts->n_passed, err) < 0)
+        return -1;
+    set_state(parts, slot, SLOT_FETCHING);
     return 0;
 }
 

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -50,6 +51,34 @@ write_at(int fd, const uint8_t *bytes, const struct restore_run *run, struct err
         done += (size_t)n;
     }
     return 0;
+}
+
+struct restored_file *
+restored_file_new(const struct manifest_entry *entry, bool held)
+{
+    struct restored_file *file =
+        calloc(1, sizeof(*file) + entry->n_runs * sizeof(file->pieces[0]));
+
+    if (file == NULL)
+        return NULL;
+    *file = (struct restored_file){
+        .path = strdup(entry->path),
+        .held = held ? calloc(1, (size_t)entry->size + 1) : NULL,
+        .mode = entry->mode,
+        .mtime = entry->mtime,
+        .size = entry->size,
+        .crc32c = entry->crc32c,
+        .n_users = 1,
+        .n_left = entry->n_runs,
+        .n_pieces = entry->n_runs,
+    };
+    if (file->path == NULL || (held && file->held == NULL)) {
+        free(file->path);
+        free(file->held);
+        free(file);
+        return NULL;
+    }
+    return file;
 }
 
 int

@@ -304,6 +304,20 @@ def _(t):
             seawall.crc32c(bytes(i * 7 % 251 for i in range(64))), "content")
 
 
+@tap.check("every store may have another part damaged")
+def _(t):
+    setup, backup = make(t, "ab")
+    backup.write()
+    for store, number in (("a", 2), ("b", 4), ("b", 5), ("a", 6), ("b", 8)):
+        path = backup.path(t.dir / store, "part-%08d" % number)
+        archived.rewrite(path, path.read_bytes()[:-1])
+    result = restore(setup, t.dir / "target")
+    t.equal(result.code, 0, "exit code: %s" % result.err)
+    t.equal((t.dir / "target/base/big").read_bytes(), bytes(i * 7 % 251 for i in range(20000)),
+            "content")
+    t.contains(result.err, 'part-00000002" in store "a"', "warning")
+
+
 def with_space(t, path):
     setup, backup = make(t, usual=False)
     backup.tablespaces = [(16384, path)]

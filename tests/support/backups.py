@@ -23,7 +23,7 @@ CONTROL = seawall.pg_control(segment_size=archived.MIB)
 class Backup:
     """Parts hold files without tar headers around them: a restore walks the manifest's runs."""
 
-    def __init__(self, setup, stores, label=LABEL, part_size=4096):
+    def __init__(self, setup, stores, label=LABEL, part_size=2048):
         self.setup, self.stores, self.label = setup, [pathlib.Path(s) for s in stores], label
         self.part_size = part_size
         self.parts = [b""]
