@@ -58,7 +58,7 @@ struct restore_place {
 
 /*
  * Make a directory, or a file of size 0, that is not there yet, in a directory that is. A file has
- * permissions 0600 for now; a directory is never without those of its owner. 0 or -1: ERR_CORRUPT
+ * permissions 0600 at first; a directory is never without those of its owner. 0 or -1: ERR_CORRUPT
  * (a path that is none, is there already, has no directory or something else in its way, or names
  * an unknown tablespace), ERR_LOCAL.
  */
