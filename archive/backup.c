@@ -12,6 +12,8 @@
 #include "archive/backup_plan.h"
 #include "archive/backup_record.h"
 #include "archive/backup_source.h"
+#include "archive/names.h"
+#include "archive/text_object.h"
 #include "base/clock.h"
 #include "wal/backup_label.h"
 
@@ -232,6 +234,25 @@ walk_options(const struct run *run)
 
 /* ---- the backup ---- */
 
+/* For people who will read WAL later. A backup is as good without. */
+static void
+store_names(struct run *run)
+{
+    const struct names_request request = {
+        .archive = run->archive,
+        .sender = run->sender,
+        .notices = &run->report->notices,
+        .conninfo = run->settings->conninfo,
+        .label = run->complete.label,
+    };
+    struct names_result result;
+    struct err why = ERR_INIT;
+
+    if (names_store(&request, &result, &why) < 0)
+        notice_err(request.notices, LOG_WARNING, &why,
+                   "the names of databases and relations were not stored");
+}
+
 static int
 begin(struct run *run, struct err *err)
 {
@@ -249,6 +270,7 @@ begin(struct run *run, struct err *err)
                            err) < 0)
         return -1;
     run->n_parts = 1;
+    store_names(run);
     if (backup_session_start(run->session, run->complete.label, run->options->fast,
                              &run->complete.start_lsn, err) < 0)
         return -1;
@@ -446,25 +468,15 @@ static int
 put_complete(struct run *run, struct err *err)
 {
     AUTO(buf) struct buf text = BUF_INIT(BACKUP_COMPLETE_MAX);
-    AUTO(object_packer) struct object_packer *packer = NULL;
-    AUTO(outgoing) struct outgoing object = {.claim = false};
-    struct span spans[2];
     char name[OBJECT_NAME_SIZE];
-    struct object_label label = {.name = name, .system_id = run->complete.system_id};
 
     backup_name_of(&run->owner, run->complete.label, BACKUP_COMPLETE, 0, name);
     if (backup_record_complete(run->record, &run->complete, err) < 0 ||
-        backup_complete_write(&run->complete, &text, err) < 0 ||
-        object_packer_new(&run->archive->format, &run->archive->writer, text.size, &packer, err) <
-            0 ||
-        object_packer_write(packer, text.data, text.size, err) < 0)
+        backup_complete_write(&run->complete, &text, err) < 0)
         return -1;
-    label.created_us = clock_real_us();
-    if (object_packer_finish(packer, &label, NULL, spans, NULL, err) < 0)
-        return -1;
-    object.name = name;
-    object.spans = spans;
-    return backup_sender_put_now(run->sender, &object, err);
+    const struct text_object object = {
+        name, run->complete.system_id, {text.data, text.size}, false};
+    return text_object_put(run->archive, run->sender, &object, err);
 }
 
 int

@@ -76,12 +76,14 @@ set_session(struct pg_client *client, struct err *err)
 }
 
 int
-pg_client_open(const char *conninfo, struct pg_client **ret_client, struct err *err)
+pg_client_open_database(const char *conninfo, const char *database, struct pg_client **ret_client,
+                        struct err *err)
 {
-    /* What stands in conninfo, expanded last, wins. */
+    /* What stands in conninfo, expanded as the first dbname, wins over what is before it. */
     static const char *const keys[] = {"connect_timeout", "fallback_application_name",
-                                       "client_encoding", "dbname", NULL};
-    const char *const values[] = {TEXT_OF(PG_CLIENT_CONNECT_S), "seawall", "UTF8", conninfo, NULL};
+                                       "client_encoding", "dbname", "dbname", NULL};
+    const char *const values[] = {TEXT_OF(PG_CLIENT_CONNECT_S), "seawall", "UTF8", conninfo,
+                                  database, NULL};
     AUTO(pg_client) struct pg_client *client = NULL;
 
     if (check_conninfo(conninfo, err) < 0)
@@ -99,6 +101,12 @@ pg_client_open(const char *conninfo, struct pg_client **ret_client, struct err *
         return -1;
     *ret_client = TAKE_PTR(client);
     return 0;
+}
+
+int
+pg_client_open(const char *conninfo, struct pg_client **ret_client, struct err *err)
+{
+    return pg_client_open_database(conninfo, NULL, ret_client, err);
 }
 
 void

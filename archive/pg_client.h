@@ -26,6 +26,9 @@ struct pg_client; /* opaque */
  * ERR_TRANSIENT (no server, or it refuses us), ERR_INTERNAL.
  */
 int pg_client_open(const char *conninfo, struct pg_client **ret_client, struct err *err) MUST_USE;
+/* The same, into this database whatever conninfo says. */
+int pg_client_open_database(const char *conninfo, const char *database,
+                            struct pg_client **ret_client, struct err *err) MUST_USE;
 void pg_client_close(struct pg_client *client);
 
 /* The server's major version: 15. 0: unknown. */

@@ -23,6 +23,7 @@ static const struct {
     {"check", "prove that stores, keys and server settings work"},
     {"keygen", "make the keys of a new archive"},
     {"list", "backups, timelines, WAL ranges and gaps, per store"},
+    {"names", "store what databases and relations are called now"},
     {"plan", "how a recovery would go, and whether all it needs is there"},
     {"restore", "bring a backup into an empty directory, ready to recover"},
     {"verify", "read the whole archive and verify every object"},

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "catalog/name_map.h"
 #include "restore/verify_parts.h"
 
 const char *
@@ -64,11 +65,30 @@ verify_wal(struct verify_work *work, struct err *err)
 }
 
 static int
+verify_names(struct verify_work *work, struct err *err)
+{
+    AUTO(verify_walk) struct verify_walk names = {
+        .work = work,
+        .names = true,
+        .max_file = NAME_MAP_FILE_MAX,
+    };
+
+    name_map_prefix(&work->survey.owner, names.prefix);
+    return verify_walk_run(&names, err);
+}
+
+static int
 verify_store(struct verify_work *work, struct err *err)
 {
-    if (work->request->label == NULL && verify_wal(work, err) < 0)
+    const struct verify_request *request = work->request;
+
+    if (request->label == NULL && verify_wal(work, err) < 0)
         return -1;
-    return work->request->wal_since || !store_works(work) ? 0 : verify_backups(work, err);
+    if (request->wal_since || !store_works(work))
+        return 0;
+    if (request->label == NULL && (verify_names(work, err) < 0 || !store_works(work)))
+        return store_works(work) ? -1 : 0;
+    return verify_backups(work, err);
 }
 
 /* How much there is to read, for the line that tells how far it is. */

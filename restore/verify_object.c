@@ -5,6 +5,7 @@
 
 #include "base/clock.h"
 #include "catalog/backup_manifest.h"
+#include "catalog/name_map.h"
 #include "restore/report.h"
 #include "restore/verify_parts.h"
 #include "restore/wal_chain.h"
@@ -16,6 +17,7 @@
 /* What a name says. */
 struct named {
     bool is_wal;
+    bool is_names;
     struct wal_name wal;
     enum backup_object_kind kind;
     uint32_t number;
@@ -27,6 +29,9 @@ read_name(const struct verify_walk *walk, const char *name, struct named *ret)
     const struct object_owner *owner = &walk->work->survey.owner;
     char label[BACKUP_LABEL_SIZE];
 
+    ret->is_names = walk->names;
+    if (ret->is_names)
+        return name_map_parse_name(owner, name, label);
     ret->is_wal = walk->backup == NULL;
     if (ret->is_wal)
         return object_name_parse_wal(owner, name, &ret->wal);
@@ -159,6 +164,25 @@ unpack_wal(const struct verify_walk *walk, const struct named *named, const stru
                              err);
 }
 
+static int
+unpack_names(const struct verify_walk *walk, const char *name, const struct object *object,
+             struct err *err)
+{
+    const struct object_owner *owner = &walk->work->survey.owner;
+    AUTO(buf) struct buf text = BUF_INIT(NAME_MAP_FILE_MAX);
+    AUTO(name_map) struct name_map *map = NULL;
+    char label[BACKUP_LABEL_SIZE];
+
+    if (object_unpack(object, &walk->work->archive->keyring, sink_buf, &text, NULL, err) < 0 ||
+        name_map_read((const char *)text.data, text.size, &map, err) < 0)
+        return -1;
+    const struct name_map_head *head = name_map_head(map);
+    if (!name_map_parse_name(owner, name, label) || strcmp(head->label, label) != 0 ||
+        head->system_id != owner->system_id)
+        return err_set(err, ERR_CORRUPT, "the name map of another moment or server");
+    return 0;
+}
+
 /* Hold what was unpacked against the completion, and keep what the backup as a whole needs. */
 static int
 note_backup_object(struct verify_backup *backup, const struct named *named, const uint8_t *digest,
@@ -209,6 +233,17 @@ unpack_backup(const struct verify_walk *walk, const struct named *named,
         complete.system_id != walk->work->survey.owner.system_id)
         return err_set(err, ERR_CORRUPT, "the completion of another backup");
     return 0;
+}
+
+/* Decode it as what its name says it is. */
+static int
+unpack(const struct verify_walk *walk, const struct named *named, const char *name,
+       const struct object *object, struct err *err)
+{
+    if (named->is_names)
+        return unpack_names(walk, name, object, err);
+    return named->is_wal ? unpack_wal(walk, named, object, err)
+                         : unpack_backup(walk, named, object, err);
 }
 
 /* Ours by its seal? A seal that is whole and says something else is foreign. */
@@ -269,8 +304,7 @@ judge_object(void *context, const struct muster_item *item, size_t store UNUSED,
     int rc = object_open(bytes.data, bytes.size, item->name, work->survey.owner.system_id,
                          &work->archive->keyring, &object, &why);
     if (rc == 0 && verify_is_deep(work->archive))
-        rc = named.is_wal ? unpack_wal(walk, &named, &object, &why)
-                          : unpack_backup(walk, &named, &object, &why);
+        rc = unpack(walk, &named, item->name, &object, &why);
     if (rc == 0)
         return 0;
     if (why.kind == ERR_INTERNAL) {

@@ -47,6 +47,7 @@ void verify_found(struct verify_work *work, enum verify_kind kind, const char *n
 struct verify_walk {
     struct verify_work *work;
     struct verify_backup *backup; /* NULL: WAL and histories */
+    bool names;                   /* name maps */
     char prefix[OBJECT_NAME_SIZE];
     uint64_t max_file;            /* of one file */
     struct store_task *page;      /* the names at hand */
