@@ -93,8 +93,8 @@ void wal_index_done(struct wal_index *index);
 DEFINE_CLEANUP(wal_index, struct wal_index, wal_index_done);
 
 /*
- * What the reader said about the segment: positions, versions, timelines, damage, edges. So that two
- * indexes can be joined (wal_seam.h).
+ * What the reader said about the segment: positions, versions, timelines, damage, edges. So that
+ * two indexes can be joined (wal_seam.h).
  */
 void wal_index_summary(const struct wal_index *index, struct wal_summary *ret);
 

@@ -30,8 +30,8 @@ int wal_indexer_new(struct wal_indexer **ret_indexer, struct err *err) MUST_USE;
 void wal_indexer_feed(struct wal_indexer *indexer, const uint8_t *bytes, size_t size);
 
 /*
- * The segment is over: write the index into *ret_index (replacing its content; its limit is at least
- * WAL_INDEX_MAX). *ret_damage is the reader's verdict. Once. 0 or -1 (ERR_INTERNAL: memory).
+ * The segment is over: write the index into *ret_index (replacing its content; its limit is at
+ * least WAL_INDEX_MAX). *ret_damage is the reader's verdict. Once. 0 or -1 (ERR_INTERNAL: memory).
  */
 int wal_indexer_finish(struct wal_indexer *indexer, struct buf *ret_index,
                        struct wal_damage *ret_damage, struct err *err) MUST_USE;
