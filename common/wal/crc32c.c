@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: PostgreSQL */
 #include "wal/crc32c.h"
 
+#include "wal/crc32c_instruction.h"
 #include "wal/crc32c_table.h"
 
 uint32_t
@@ -22,46 +23,12 @@ crc32c_portable(uint32_t crc, const void *bytes, size_t size)
     return ~crc;
 }
 
-#if defined(__x86_64__)
-
-#include <nmmintrin.h>
-#include <string.h>
-
-__attribute__((target("sse4.2"))) static uint32_t
-crc32c_sse42(uint32_t crc, const void *bytes, size_t size)
-{
-    const uint8_t *at = bytes;
-    uint64_t wide = (uint32_t)~crc;
-
-    for (; size >= 8; size -= 8, at += 8) {
-        uint64_t piece;
-
-        memcpy(&piece, at, sizeof(piece));
-        wide = _mm_crc32_u64(wide, piece);
-    }
-    uint32_t narrow = (uint32_t)wide;
-    for (; size > 0; size--, at++)
-        narrow = _mm_crc32_u8(narrow, *at);
-    return ~narrow;
-}
-
 uint32_t
 crc32c(uint32_t crc, const void *bytes, size_t size)
 {
-    if (__builtin_cpu_supports("sse4.2"))
-        return crc32c_sse42(crc, bytes, size);
-    return crc32c_portable(crc, bytes, size);
+    return crc32c_has_instruction() ? crc32c_instruction(crc, bytes, size)
+                                    : crc32c_portable(crc, bytes, size);
 }
-
-#else
-
-uint32_t
-crc32c(uint32_t crc, const void *bytes, size_t size)
-{
-    return crc32c_portable(crc, bytes, size);
-}
-
-#endif
 
 /* ---- pieces put together ---- */
 

@@ -28,10 +28,14 @@ enum wal_damage_kind {
     WAL_DAMAGE_RECORD,  /* length, resource manager, order inside */
     WAL_DAMAGE_CRC,
     WAL_DAMAGE_LINK,    /* xl_prev is not the record before */
-    WAL_DAMAGE_UNKNOWN, /* a version or page size we do not know: nothing is said about records */
+    WAL_DAMAGE_UNKNOWN, /* WAL of a version or a machine we do not know: nothing is said of it */
 };
 
-/* The first thing that is wrong. Nothing is read behind it. */
+/*
+ * The first thing that is wrong. Nothing is read behind it. lsn: of the record that cannot be
+ * proven, else of the page or byte. Bytes that PostgreSQL itself does not look at (padding of
+ * records and page headers) are no damage.
+ */
 struct wal_damage {
     enum wal_damage_kind kind;
     uint64_t lsn;
@@ -48,6 +52,7 @@ struct wal_edge {
 
 struct wal_summary {
     int version; /* 0: unknown */
+    uint64_t system_id;
     uint32_t page_size;
     uint32_t timeline_first; /* of the first page and of the last one read */
     uint32_t timeline_last;
@@ -55,14 +60,19 @@ struct wal_summary {
     uint64_t end_lsn;        /* of the segment */
     uint64_t first_lsn;      /* first record that begins here; 0: none does */
     uint64_t first_prev_lsn; /* what it says of the one before */
+    bool first_prev_known;   /* false: none begins, or its header ends in the next segment */
     uint64_t last_lsn;       /* last record that is complete here; 0: none */
     uint64_t last_end_lsn;   /* behind it */
     uint64_t open_lsn;       /* the record that goes on in the next segment; 0: none */
     uint32_t open_size;      /* of that whole record */
+    uint32_t open_timeline;  /* of the page it begins on */
+    uint32_t head_wanted;    /* what the record that led into it lacks before: head.size, or more
+                                when it goes on in a further segment */
     uint64_t n_records;
     bool switched;           /* ends with a switch: the rest is zeros */
     bool zero_end;           /* WAL ends before the segment does: zeros follow (archived partial) */
-    bool overwritten;        /* its first page abandons the record that led into it */
+    bool overwritten;        /* a page of it abandons the record that led into it; no head then */
+    uint64_t overwritten_lsn; /* which one that was */
     struct wal_damage damage;
     struct wal_edge head; /* of a record begun before */
     struct wal_edge tail; /* of the record at open_lsn */

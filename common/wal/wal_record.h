@@ -38,7 +38,7 @@ struct wal_block {
     uint8_t image_info;   /* as it stands */
     uint16_t image_size;  /* stored bytes */
     uint16_t hole_offset;
-    uint16_t hole_size;
+    uint16_t hole_size;   /* of a compressed image; another's hole is what it lacks of a page */
     uint16_t data_size;   /* of the block's own data, behind its image */
 };
 
@@ -66,11 +66,11 @@ enum wal_record_outcome {
 };
 
 /*
- * Take apart the record whose first `available` of `size` bytes are at `bytes`. version, lsn,
- * end_lsn and timeline of *ret are the caller's to fill. The CRC is not looked at. 0 or
- * WAL_RECORD_BAD.
+ * Take apart the record whose first `available` bytes are at `bytes`: at least its header. version,
+ * timeline, lsn and end_lsn of *ret are the caller's to fill. The CRC is not looked at. 0, or
+ * WAL_RECORD_BAD: what *ret holds then means nothing.
  */
-int wal_record_parse(const uint8_t *bytes, size_t available, int version, uint32_t page_size,
-                     struct wal_record *ret, const char **ret_why) MUST_USE;
+int wal_record_parse(const uint8_t *bytes, size_t available, int version, struct wal_record *ret,
+                     const char **ret_why) MUST_USE;
 
 #endif

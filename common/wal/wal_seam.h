@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: PostgreSQL */
 /*
- * wal_seam.h: the record that begins in one segment and ends in the next.
+ * wal_seam.h: the records that begin in one segment and end in another.
  *
- * Pure. From the tail edge of one summary and the head edge of the next: is the record whole, and
- * what is it? Sizes must agree, its CRC-32C is put together from both sides, and the first record of
- * the second segment must point back at it. A record of more than two segments (segments of 1 MiB)
- * needs every piece in between.
+ * Pure. A chain of summaries in the order of their segments: from the tail edge of one and the head
+ * edge of the next, is the record whole, and what is it? Sizes must agree, its CRC-32C is put
+ * together from all sides, and every link over the border must point back at the record before. A
+ * record of more than two segments (segments of 1 MiB) needs every piece in between.
  */
 #ifndef WAL_WAL_SEAM_H
 #define WAL_WAL_SEAM_H
@@ -18,11 +18,35 @@ enum wal_seam_outcome {
     WAL_SEAM_BROKEN = 3 /* the two do not belong together: *ret_why is a constant text */
 };
 
+/* What is known of the segments so far. Nothing is borrowed; it may be kept or copied. */
+struct wal_seam {
+    int version;
+    uint32_t page_size;
+    uint32_t segment_size;
+    uint32_t timeline; /* of the last page */
+    uint64_t system_id;
+    uint64_t end_lsn;     /* of the last segment */
+    uint64_t last_lsn;    /* last complete record; 0: none seen */
+    uint64_t open_lsn;    /* of the open record; 0: none is open */
+    uint32_t open_size;   /* of the whole record; 0: it began before the first segment */
+    uint32_t open_timeline;
+    uint32_t wanted;      /* what is still missing of it */
+    uint32_t size;        /* what there is of it */
+    uint32_t kept;        /* of that in bytes[]: its beginning without a gap */
+    uint32_t crc;         /* CRC-32C of what is not kept */
+    const char *ended;    /* why nothing can follow; NULL: it can */
+    uint8_t bytes[2 * WAL_EDGE_KEPT];
+};
+
+/* Begin a chain with this segment. */
+void wal_seam_begin(struct wal_seam *seam, const struct wal_summary *first);
+
 /*
- * Join. `bytes` (of `capacity`) receives as much of the record as both edges kept from its beginning
- * without a gap; *ret is parsed from it when its CRC holds. 0, or a named outcome.
+ * Go on with the next one. 0: a record crosses into it and is complete; *ret shows it, and borrows
+ * from the seam and from `next`. Else a named outcome. After WAL_SEAM_BROKEN the chain has begun
+ * anew with `next`.
  */
-int wal_seam_join(const struct wal_summary *left, const struct wal_summary *right, uint8_t *bytes,
-                  size_t capacity, struct wal_record *ret, const char **ret_why) MUST_USE;
+int wal_seam_next(struct wal_seam *seam, const struct wal_summary *next, struct wal_record *ret,
+                  const char **ret_why) MUST_USE;
 
 #endif

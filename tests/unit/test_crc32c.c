@@ -91,6 +91,22 @@ every_length_and_alignment_equals_the_definition(void **state)
     }
 }
 
+/* Where the three pieces that are summed up side by side begin and end. */
+static void
+every_length_of_several_strides_equals_the_portable_one(void **state)
+{
+    static uint8_t bytes[BYTES_MAX * 2];
+
+    (void)state;
+    fill_random(bytes, sizeof(bytes));
+    for (size_t size = 0; size < sizeof(bytes) - 8; size++) {
+        const uint8_t *from = bytes + size % 8;
+
+        assert_int_equal(crc32c(0x1234567, from, size), crc32c_portable(0x1234567, from, size));
+    }
+    assert_int_equal(crc32c(0, bytes, sizeof(bytes)), bitwise(0, bytes, sizeof(bytes)));
+}
+
 /* Every entry of the table: byte b followed by zero to seven others. */
 static void
 every_byte_in_every_place_equals_the_definition(void **state)
@@ -173,6 +189,7 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(known_vectors_of_rfc_3720_come_out),
         cmocka_unit_test(every_length_and_alignment_equals_the_definition),
+        cmocka_unit_test(every_length_of_several_strides_equals_the_portable_one),
         cmocka_unit_test(every_byte_in_every_place_equals_the_definition),
         cmocka_unit_test(pieces_give_the_same_as_the_whole),
         cmocka_unit_test(two_pieces_combine_to_the_whole),
