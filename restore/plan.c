@@ -142,19 +142,26 @@ fill_window(struct plan_work *work, const struct plan_wal *wal)
     plan_wal_name(work, wal->needed, &plan->last_wal);
 }
 
+int
+plan_survey(struct plan_work *work, struct err *err)
+{
+    uint64_t system_id = 0;
+
+    if (find_system(work, &system_id, err) < 0 ||
+        survey_read(work->archive, system_id, work->request->deadline_ms, work->notices,
+                    &work->survey, err) < 0)
+        return -1;
+    tell_stores_away(work);
+    return 0;
+}
+
 static int
 make(struct plan_work *work, struct backup_complete *ret_complete, struct err *err)
 {
     const struct plan_request *request = work->request;
     struct plan_wal wal;
-    uint64_t system_id = 0;
 
-    if (find_system(work, &system_id, err) < 0 ||
-        survey_read(work->archive, system_id, request->deadline_ms, work->notices, &work->survey,
-                    err) < 0)
-        return -1;
-    tell_stores_away(work);
-    if (plan_choose(work, err) < 0)
+    if (plan_survey(work, err) < 0 || plan_choose(work, err) < 0)
         return -1;
     work->segment_size = work->backup->complete.segment_size;
     if (work->survey.together.segment_size != 0 &&

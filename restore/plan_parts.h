@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: PostgreSQL */
 /*
- * plan_parts.h: between the files that make a plan. Private to them.
+ * plan_parts.h: between the files that make a plan, or look for events along a timeline's path.
  */
 #ifndef RESTORE_PLAN_PARTS_H
 #define RESTORE_PLAN_PARTS_H
@@ -25,6 +25,11 @@ struct plan_work {
     uint32_t segment_size;
     struct plan plan;
 };
+
+/* ---- plan.c ---- */
+
+/* Which server, and what the stores hold of it: fills work->survey. 0 or -1. */
+int plan_survey(struct plan_work *work, struct err *err) MUST_USE;
 
 /* ---- plan_path.c ---- */
 

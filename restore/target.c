@@ -156,11 +156,12 @@ local_zone(const struct civil *civil, char *text, size_t size)
 }
 
 static int
-refuse_without_zone(const char *text, const struct civil *civil, struct err *err)
+refuse_without_zone(const char *option, const char *text, const struct civil *civil,
+                    struct err *err)
 {
     char local[32];
 
-    (void)err_set(err, ERR_CONFIG, "--time has no time zone");
+    (void)err_set(err, ERR_CONFIG, "%s has no time zone", option);
     local_zone(civil, local, sizeof(local));
     if (local[0] == '\0')
         return err_hint(err, "Say \"%sZ\" if this is UTC, or add its zone: \"+HH:MM\".", text);
@@ -168,8 +169,8 @@ refuse_without_zone(const char *text, const struct civil *civil, struct err *err
                     text, text, local);
 }
 
-static int
-parse_time(const char *text, struct recovery_target *target, struct err *err)
+int
+target_read_time(const char *option, const char *text, int64_t *ret_us, struct err *err)
 {
     const char *at = text;
     struct civil civil;
@@ -177,17 +178,23 @@ parse_time(const char *text, struct recovery_target *target, struct err *err)
 
     if (take_civil(&at, &civil)) {
         if (*at == '\0')
-            return refuse_without_zone(text, &civil, err);
+            return refuse_without_zone(option, text, &civil, err);
         (void)take_char(&at, ' ');
         if (take_zone(at, &east_s)) {
-            target->kind = TARGET_TIME;
-            target->time_us = utc_us(&civil, east_s);
+            *ret_us = utc_us(&civil, east_s);
             return 0;
         }
     }
-    (void)err_set(err, ERR_CONFIG, "--time is not a time that exists, with its zone");
+    (void)err_set(err, ERR_CONFIG, "%s is not a time that exists, with its zone", option);
     return err_hint(err, "Write it as \"2026-11-22 15:36:00.123456+01:00\", with Z, UTC, +HH or "
                          "+HH:MM as zone.");
+}
+
+static int
+parse_time(const char *text, struct recovery_target *target, struct err *err)
+{
+    target->kind = TARGET_TIME;
+    return target_read_time("--time", text, &target->time_us, err);
 }
 
 static int
@@ -288,8 +295,8 @@ target_parse(const struct target_options *options, struct recovery_target *ret, 
 }
 
 /* "2026-11-22 15:36:00.5+00" */
-static const char *
-time_text(int64_t time_us, char *text, size_t size)
+const char *
+target_time_text(int64_t time_us, char *text, size_t size)
 {
     char whole[CLOCK_TEXT_SIZE];
     char fraction[8] = "";
@@ -321,7 +328,7 @@ target_text(const struct recovery_target *target, char *text, size_t size)
         (void)snprintf(text, size, "the end of the backup");
         break;
     case TARGET_TIME:
-        (void)snprintf(text, size, "time %s", time_text(target->time_us, value, sizeof(value)));
+        (void)snprintf(text, size, "time %s", target_time_text(target->time_us, value, sizeof(value)));
         break;
     case TARGET_LSN:
         (void)snprintf(text, size, "LSN %s", wal_lsn_text(target->lsn, value));
@@ -366,7 +373,7 @@ target_setting(const struct recovery_target *target, char *text, size_t size)
         break;
     case TARGET_TIME:
         (void)snprintf(text, size, "recovery_target_time = '%s'\n",
-                       time_text(target->time_us, value, sizeof(value)));
+                       target_time_text(target->time_us, value, sizeof(value)));
         break;
     case TARGET_LSN:
         (void)snprintf(text, size, "recovery_target_lsn = '%s'\n",
@@ -415,7 +422,7 @@ target_option(const struct recovery_target *target, char *text, size_t size)
         (void)snprintf(text, size, "--backup-end");
         break;
     case TARGET_TIME:
-        (void)snprintf(text, size, "--time '%s'", time_text(target->time_us, value, sizeof(value)));
+        (void)snprintf(text, size, "--time '%s'", target_time_text(target->time_us, value, sizeof(value)));
         break;
     case TARGET_LSN:
         (void)snprintf(text, size, "--lsn %s", wal_lsn_text(target->lsn, value));

@@ -64,6 +64,13 @@ struct target_options {
 int target_parse(const struct target_options *options, struct recovery_target *ret,
                  struct err *err) MUST_USE;
 
+/* One time as --time takes it; `option` is named in errors. 0 or -1 (ERR_CONFIG). */
+int target_read_time(const char *option, const char *text, int64_t *ret_us,
+                     struct err *err) MUST_USE;
+
+/* "2026-11-22 15:36:00.25+00". CLOCK_TEXT_SIZE and 8 bytes more suffice. Returns text. */
+const char *target_time_text(int64_t time_us, char *text, size_t size);
+
 /*
  * For people: "time 2026-11-22 15:36:00+00", "LSN 0/5000028", "the end of the archived WAL".
  * TARGET_TEXT_SIZE bytes suffice. Returns text.

@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: PostgreSQL */
+/*
+ * wal_scan.h: the indexes of archived segments along a timeline path, in order.
+ *
+ * Per segment one ranged request brings seal and index; a segment without a readable index is
+ * fetched whole and indexed here. Records that cross a border are joined from both sides.
+ *
+ * What is proven: seal, name and system identifier of each object; the index is as authentic as the
+ * encryption's chunks make it; that records follow each other over every border. Whether the rest
+ * of the object is sound, only reading it tells (`deep`).
+ */
+#ifndef RESTORE_WAL_SCAN_H
+#define RESTORE_WAL_SCAN_H
+
+#include "codec/seal.h"
+#include "restore/plan_parts.h"
+#include "wal/wal_index.h"
+
+struct wal_scan_segment {
+    uint64_t number;
+    struct wal_name name;
+    bool lost;                      /* no store has a good copy; `why` says it */
+    struct err why;
+    size_t store;                   /* which one it came from */
+    struct seal seal;
+    const struct wal_index *crossing; /* of the record that ends here, if it was joined; or NULL */
+    const struct wal_index *index;    /* NULL if lost */
+    struct wal_summary summary;       /* the index's, or all zero */
+    const char *broken; /* why it does not follow the one before; NULL: it does, or is the first */
+};
+
+struct wal_scan {
+    struct plan_work *work; /* archive, survey, path, segment_size, notices, request->deadline_ms */
+    uint64_t first;
+    uint64_t last;
+    bool deep; /* fetch every segment whole: seal, payload, decoding, and the index made anew */
+    const char *progress; /* "WAL segments read"; NULL: none is shown */
+    void *context;
+    /* Each segment, in order, lost ones too. 0; 1: it is enough; or -1. */
+    int (*segment)(void *context, const struct wal_scan_segment *segment, struct err *err);
+};
+
+/* What it cost. */
+struct wal_scan_cost {
+    uint64_t requests;
+    uint64_t bytes;
+    uint64_t whole; /* segments that were fetched whole */
+};
+
+/* 0 or -1. ret_cost may be NULL. */
+int wal_scan_run(const struct wal_scan *scan, struct wal_scan_cost *ret_cost,
+                 struct err *err) MUST_USE;
+
+#endif
