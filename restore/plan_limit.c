@@ -6,7 +6,7 @@
 #include "catalog/retrieval.h"
 #include "restore/plan_parts.h"
 #include "restore/report.h"
-#include "wal/wal_tail.h"
+#include "wal/wal_reader.h"
 
 #define READ_TIMEOUT_MS (5 * 60 * 1000)
 #define SEGMENTS_TRIED 4 /* one record can be longer than a small segment */
@@ -31,8 +31,16 @@ plan_limit_lsn(struct plan_work *work, const struct plan_wal *wal, uint64_t end,
         object_name_of_wal(&work->survey.owner, &name, object);
         if (retrieve_file(work->archive, &request, work->notices, &file, &err) != 0)
             return false;
-        if (wal_tail_last_record(file.data, file.size, ret_lsn) == 0)
+        AUTO(wal_reader) struct wal_reader *reader = NULL;
+        if (wal_reader_new(NULL, NULL, &reader, &err) < 0)
+            return false;
+        wal_reader_feed(reader, file.data, file.size);
+        /* A recovery target is reached by a record that begins at or behind it. */
+        uint64_t last = wal_reader_finish(reader)->last_lsn;
+        if (last != 0) {
+            *ret_lsn = last;
             return true;
+        }
     }
     return false;
 }

@@ -110,11 +110,13 @@ struct wal_index_walk {
     bool bad; /* always false in an index that was opened */
 };
 
-/* A list inside an element. */
+/* A list inside an element, from where it is to go on. */
 struct wal_index_list {
     const uint8_t *at;
     const uint8_t *end;
-    uint32_t n;
+    uint32_t n;      /* elements left */
+    uint64_t before; /* what differences count from */
+    uint64_t other;
 };
 
 /*
@@ -272,10 +274,11 @@ struct wal_index_ranges {
     const uint8_t *at;
     const uint8_t *end;
     uint32_t chunks; /* that follow the one being read */
-    uint32_t chunk;
-    uint32_t mode;
+    uint32_t chunk;  /* lowest number the next one may have */
+    uint32_t origin; /* first block of the one being read */
+    uint32_t form;
     uint32_t left;
-    uint32_t next;
+    uint32_t next;   /* lowest block in it that may follow */
 };
 
 struct wal_index_range {

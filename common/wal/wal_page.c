@@ -5,12 +5,6 @@
 
 #include "base/io.h"
 
-#define PAGE_SIZE_MIN 1024
-#define PAGE_SIZE_MAX 65536
-#define FLAGS_KNOWN                                                                 \
-    (WAL_PAGE_FIRST_IS_CONTRECORD | WAL_PAGE_LONG_HEADER | WAL_PAGE_BKP_REMOVABLE | \
-     WAL_PAGE_OVERWRITE_CONTRECORD)
-
 static const struct {
     uint16_t magic;
     int version;
@@ -100,11 +94,11 @@ check_origin(const struct wal_page_header *header, const struct wal_name *name, 
             "WAL file \"%s\" does not begin with a segment's first page: flags %04" PRIX16
             " of its first page lack %04X",
             name->text, header->info, (unsigned)WAL_PAGE_LONG_HEADER);
-    if ((header->info & ~FLAGS_KNOWN) != 0)
+    if ((header->info & ~WAL_PAGE_FLAGS_KNOWN) != 0)
         return err_set(err, ERR_CORRUPT,
                        "WAL file \"%s\" has unknown flags %04" PRIX16
                        " on its first page, wanted none but %04X",
-                       name->text, header->info, (unsigned)FLAGS_KNOWN);
+                       name->text, header->info, (unsigned)WAL_PAGE_FLAGS_KNOWN);
     if (header->system_id != system_id) {
         (void)err_set(err, ERR_CORRUPT,
                       "WAL file \"%s\" is of another server: its system identifier is %" PRIu64
@@ -128,12 +122,12 @@ check_sizes(const struct wal_page_header *header, const struct wal_name *name, u
                        " bytes, wanted a power of two from %" PRIu32 " to %" PRIu32,
                        name->text, header->segment_size, WAL_SEGMENT_SIZE_MIN,
                        WAL_SEGMENT_SIZE_MAX);
-    if (page_size < PAGE_SIZE_MIN || page_size > PAGE_SIZE_MAX ||
+    if (page_size < WAL_PAGE_SIZE_MIN || page_size > WAL_PAGE_SIZE_MAX ||
         (page_size & (page_size - 1)) != 0)
         return err_set(err, ERR_CORRUPT,
                        "WAL file \"%s\" names an impossible page size: %" PRIu32
                        " bytes, wanted a power of two from %d to %d",
-                       name->text, page_size, PAGE_SIZE_MIN, PAGE_SIZE_MAX);
+                       name->text, page_size, WAL_PAGE_SIZE_MIN, WAL_PAGE_SIZE_MAX);
     if (header->segment_size != file_size) {
         (void)err_set(err, ERR_LOCAL,
                       "WAL file \"%s\" has %" PRIu64 " bytes, but its segment size is %" PRIu32,

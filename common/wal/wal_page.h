@@ -19,11 +19,14 @@
 
 #define WAL_LONG_HEADER_SIZE 40
 #define WAL_PAGE_SIZE_DEFAULT 8192
+#define WAL_PAGE_SIZE_MIN 1024
+#define WAL_PAGE_SIZE_MAX 65536
 
 #define WAL_PAGE_FIRST_IS_CONTRECORD 0x0001
 #define WAL_PAGE_LONG_HEADER 0x0002
 #define WAL_PAGE_BKP_REMOVABLE 0x0004
 #define WAL_PAGE_OVERWRITE_CONTRECORD 0x0008
+#define WAL_PAGE_FLAGS_KNOWN 0x000f
 
 /* The long header at the beginning of a segment. */
 struct wal_page_header {

@@ -16,6 +16,7 @@
 #ifndef WAL_WAL_READER_H
 #define WAL_WAL_READER_H
 
+#include "base/cleanup.h"
 #include "base/err.h"
 #include "wal/wal_record.h"
 

@@ -73,4 +73,7 @@ enum wal_record_outcome {
 int wal_record_parse(const uint8_t *bytes, size_t available, int version, struct wal_record *ret,
                      const char **ret_why) MUST_USE;
 
+/* Ends its segment: only zeros follow in it. */
+bool wal_record_is_switch(const struct wal_record *record);
+
 #endif

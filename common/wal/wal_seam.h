@@ -13,7 +13,8 @@
 #include "wal/wal_reader.h"
 
 enum wal_seam_outcome {
-    WAL_SEAM_NONE = 1,  /* nothing crosses the border, and nothing should */
+    WAL_SEAM_NONE = 1,  /* nothing crosses the border, and nothing should; or what ends here began
+                           before the chain */
     WAL_SEAM_OPEN = 2,  /* goes on in a further segment */
     WAL_SEAM_BROKEN = 3 /* the two do not belong together: *ret_why is a constant text */
 };
@@ -27,15 +28,16 @@ struct wal_seam {
     uint64_t system_id;
     uint64_t end_lsn;     /* of the last segment */
     uint64_t last_lsn;    /* last complete record; 0: none seen */
-    uint64_t open_lsn;    /* of the open record; 0: none is open */
-    uint32_t open_size;   /* of the whole record; 0: it began before the first segment */
+    uint32_t wanted;      /* what is still missing of an open record; 0: none is open */
+    uint64_t open_lsn;    /* where that begins; 0: before the first segment */
+    uint32_t open_size;   /* of the whole record */
     uint32_t open_timeline;
-    uint32_t wanted;      /* what is still missing of it */
     uint32_t size;        /* what there is of it */
     uint32_t kept;        /* of that in bytes[]: its beginning without a gap */
     uint32_t crc;         /* CRC-32C of what is not kept */
     const char *ended;    /* why nothing can follow; NULL: it can */
     uint8_t bytes[2 * WAL_EDGE_KEPT];
+    uint8_t joined[2 * WAL_EDGE_KEPT]; /* the last one that was complete */
 };
 
 /* Begin a chain with this segment. */
@@ -44,7 +46,8 @@ void wal_seam_begin(struct wal_seam *seam, const struct wal_summary *first);
 /*
  * Go on with the next one. 0: a record crosses into it and is complete; *ret shows it, and borrows
  * from the seam and from `next`. Else a named outcome. After WAL_SEAM_BROKEN the chain has begun
- * anew with `next`.
+ * anew with `next`. When the crossing record is a segment switch, the zero_end of `next` was its
+ * rest, and no end of WAL.
  */
 int wal_seam_next(struct wal_seam *seam, const struct wal_summary *next, struct wal_record *ret,
                   const char **ret_why) MUST_USE;
