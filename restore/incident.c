@@ -79,17 +79,24 @@ keep_files(const struct wal_event *event, struct name_book *book, enum weight le
     return known;
 }
 
-static void
+/* The same of relations that are meant by OID. */
+static size_t
 keep_objects(const struct wal_event *event, struct name_book *book, enum weight least,
              struct incident *incident)
 {
+    size_t known = 0;
+
     for (size_t i = 0; i < event->n_objects; i++) {
         const struct name_map_relation *relation = name_book_by_oid(
             book, event->time, event->objects[i].database, event->objects[i].oid);
 
-        if (relation != NULL && weight_of(relation) >= least)
+        if (relation == NULL)
+            continue;
+        known++;
+        if (weight_of(relation) >= least)
             keep_relation(incident, relation);
     }
+    return known;
 }
 
 /* Tables that are gone or empty. False: it was indexes only, and no table is meant. */
@@ -97,15 +104,17 @@ static bool
 name_files(const struct wal_event *event, struct name_book *book, struct incident *incident)
 {
     enum weight least = event->kind == WAL_EVENT_DROP_INDEX ? WEIGHT_INDEX : WEIGHT_TABLE;
-    size_t known = keep_files(event, book, least, incident);
+    size_t files = keep_files(event, book, least, incident);
+    size_t objects = 0;
 
     /* Tables that were rewritten since the map have other files and the same OID. */
     if (event->kind != WAL_EVENT_TRUNCATE || incident->n_relations == 0)
-        keep_objects(event, book, least, incident);
+        objects = keep_objects(event, book, least, incident);
     if (incident->n_relations > 0)
         return true;
-    /* A TRUNCATE whose every file is known, and none a table's: an index was rebuilt. */
-    if (event->kind == WAL_EVENT_TRUNCATE && known == event->n_relations)
+    /* All of it is known, and no table among it: the index of an empty table was rebuilt. */
+    if (event->kind == WAL_EVENT_TRUNCATE &&
+        (files == event->n_relations || (objects > 0 && objects == event->n_objects)))
         return false;
     for (size_t i = 0; i < event->n_relations; i++)
         keep_number(incident, &event->relations[i]);
