@@ -6,6 +6,7 @@
 #include <string.h>
 
 #define US_PER_MINUTE 60000000
+#define BEHIND_BYTES (64 * MIB) /* a database is dropped some time before the commit says so */
 #define SLACK_US (60 * INT64_C(1000000)) /* commits are not in the order of their times */
 
 struct finder {
@@ -138,6 +139,9 @@ take_segment(void *context, const struct wal_scan_segment *segment, struct err *
         return -1;
     /* Nothing behind it can lie in the window. */
     const struct wal_index_totals *totals = &segment->index->totals;
+    uint64_t to_lsn = finder->request->to_lsn;
+    if (to_lsn != 0 && segment->summary.start_lsn > to_lsn + BEHIND_BYTES)
+        return 1;
     return finder->enough || (until_us < INT64_MAX - SLACK_US && totals->commits > 0 &&
                               totals->time_min > until_us + SLACK_US);
 }
@@ -160,10 +164,10 @@ take_probe(void *context, const struct wal_scan_segment *segment, struct err *er
 }
 
 static int
-look_at(struct finder *finder, uint64_t number, struct probe_result *ret, struct err *err)
+look_at(struct plan_work *work, uint64_t number, struct probe_result *ret, struct err *err)
 {
     const struct wal_scan scan = {
-        .work = finder->work,
+        .work = work,
         .first = number,
         .last = number,
         .context = ret,
@@ -200,16 +204,17 @@ earliest(const struct plan_work *work, uint64_t *ret)
  * A commit is older than the archiving of its segment. So the first segment that was archived at or
  * behind `since` is found by halving; one that cannot be read sends the search to earlier ones.
  */
-static int
-find_first(struct finder *finder, uint64_t first, uint64_t last, uint64_t *ret, struct err *err)
+int
+events_first_since(struct plan_work *work, uint64_t first, uint64_t last, int64_t since_us,
+                   uint64_t *ret, struct err *err)
 {
     while (first < last) {
         uint64_t middle = first + (last - first) / 2;
         struct probe_result result;
 
-        if (look_at(finder, middle, &result, err) < 0)
+        if (look_at(work, middle, &result, err) < 0)
             return -1;
-        if (result.lost || result.created_us + SLACK_US >= finder->summary->since_us)
+        if (result.lost || result.created_us + SLACK_US >= since_us)
             last = middle;
         else
             first = middle + 1;
@@ -240,12 +245,12 @@ find_range(struct finder *finder, uint64_t *ret_first, uint64_t *ret_last, struc
     }
     for (uint64_t last = *ret_last; window->since_us == INT64_MIN && result.lost && last >= first;
          last--) {
-        if (look_at(finder, last, &result, err) < 0)
+        if (look_at(work, last, &result, err) < 0)
             return -1;
         if (!result.lost)
             finder->summary->since_us = result.created_us - EVENTS_DAY_US;
     }
-    return find_first(finder, first, *ret_last, ret_first, err);
+    return events_first_since(work, first, *ret_last, finder->summary->since_us, ret_first, err);
 }
 
 static int

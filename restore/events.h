@@ -53,6 +53,7 @@ DEFINE_CLEANUP(events_summary, struct events_summary, events_summary_done);
 struct events_request {
     struct events_window window;
     uint64_t from_lsn; /* 0: as the window says; else from the segment with this position on */
+    uint64_t to_lsn;   /* 0: to the end; else not much further than this */
     uint64_t rows_min;
     bool deep;
     bool quiet; /* no progress */
@@ -67,6 +68,13 @@ struct events_request {
  */
 int events_find(struct plan_work *work, const struct events_request *request,
                 struct events_summary *ret_summary, struct err *err) MUST_USE;
+
+/*
+ * The first segment of [first, last] that may hold ends of transactions at or behind this time;
+ * `last` if none seems to. 0 or -1.
+ */
+int events_first_since(struct plan_work *work, uint64_t first, uint64_t last, int64_t since_us,
+                       uint64_t *ret, struct err *err) MUST_USE;
 
 /*
  * Prepare such a work for a command of its own: which server, what the stores hold, the path to the

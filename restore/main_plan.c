@@ -26,6 +26,8 @@ static const struct cli_option options[] = {
     {"--lsn", "LSN", "recover to this WAL position", &target_options.lsn, NULL},
     {"--xid", "XID", "recover to this transaction", &target_options.xid, NULL},
     {"--name", "NAME", "recover to this restore point", &target_options.name, NULL},
+    {"--before", "EVENT", "recover to just before this event: its LSN, or KIND:NAME",
+     &target_options.before, NULL},
     {"--latest", NULL, "recover all that is archived", NULL, &target_options.latest},
     {"--backup-end", NULL, "recover no further than the backup", NULL, &target_options.backup_end},
     {"--timeline", "TIMELINE", "latest (default), current (the backup's own) or a number",
@@ -43,7 +45,8 @@ static const struct cli_option options[] = {
 
 static const struct cli cli = {
     .program = "seawall-plan",
-    .synopsis = "(--time TIME | --lsn LSN | --xid XID | --name NAME | --latest | --backup-end) "
+    .synopsis = "(--time TIME | --lsn LSN | --xid XID | --name NAME | --before EVENT | --latest | "
+                "--backup-end) "
                 "[OPTION]...",
     .summary = "Say how a recovery would go, and prove that everything it needs is there.",
     .options = options,

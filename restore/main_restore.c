@@ -39,6 +39,8 @@ static const struct cli_option options[] = {
      NULL},
     {"--xid", "XID", "recover up to this transaction's end", &target_words.xid, NULL},
     {"--name", "NAME", "recover to this restore point", &target_words.name, NULL},
+    {"--before", "EVENT", "recover to just before this event: its LSN, or KIND:NAME",
+     &target_words.before, NULL},
     {"--latest", NULL, "recover all archived WAL", NULL, &target_words.latest},
     {"--backup-end", NULL, "recover no further than to the end of the backup", NULL,
      &target_words.backup_end},
@@ -59,7 +61,7 @@ static const struct cli cli = {
     .program = "seawall-restore",
     .synopsis = "[--config FILE] (TARGET | --plan FILE) --target-dir DIR [OPTION]...",
     .summary = "Restore a backup into an empty directory, set up to recover to a target. TARGET is "
-               "one of --time, --lsn, --xid, --name, --latest and --backup-end.",
+               "one of --time, --lsn, --xid, --name, --before, --latest and --backup-end.",
     .options = options,
     .epilogue = "Exit status: 0 restored; 10 transient; 11 refused by the store; 12 something is\n"
                 "missing; 13 local directory or disk; 14 configuration, keys or usage;\n"

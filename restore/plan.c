@@ -155,13 +155,30 @@ plan_survey(struct plan_work *work, struct err *err)
     return 0;
 }
 
+/* Where exactly, and with which backup then. 0 or -1. */
+static int
+resolve_target(struct plan_work *work, struct err *err)
+{
+    uint64_t stop_lsn = 0;
+
+    if (plan_target_resolve(work, &work->resolved.target, err) < 0)
+        return -1;
+    work->request = &work->resolved;
+    if (work->request->target.found_lsn == 0 &&
+        !target_stops_at(&work->request->target, &stop_lsn))
+        return 0;
+    work->backup = NULL;
+    return plan_choose(work, err);
+}
+
 static int
 make(struct plan_work *work, struct backup_complete *ret_complete, struct err *err)
 {
-    const struct plan_request *request = work->request;
+    const struct plan_request *request = &work->resolved;
     struct plan_wal wal;
 
-    if (plan_survey(work, err) < 0 || plan_choose(work, err) < 0)
+    if (plan_survey(work, err) < 0 || plan_choose(work, err) < 0 ||
+        resolve_target(work, err) < 0)
         return -1;
     work->segment_size = work->backup->complete.segment_size;
     if (work->survey.together.segment_size != 0 &&
@@ -193,6 +210,7 @@ plan_make(struct archive *archive, const struct plan_request *request, struct no
         return err_memory(err, "plan");
     work->archive = archive;
     work->request = request;
+    work->resolved = *request;
     work->notices = notices;
     int rc = make(work, ret_complete, err);
     if (rc == 0)

@@ -18,6 +18,7 @@
 #define PLAN_TIMELINES_MAX (WAL_HISTORY_ENTRIES_MAX + 1)
 #define PLAN_STORE_NAME_SIZE 33
 #define PLAN_CLUSTER_SIZE 65
+#define PLAN_EVENT_SIZE 720
 #define PLAN_FILE_MAX (256 * KIB)
 
 /* A stretch of the path: WAL of this timeline from begin_lsn (included) to end_lsn (excluded). */
@@ -37,6 +38,7 @@ struct plan_store {
 
 struct plan {
     struct recovery_target target;
+    char event[PLAN_EVENT_SIZE]; /* of TARGET_BEFORE: what it is that is undone */
     char cluster[PLAN_CLUSTER_SIZE];
     uint64_t system_id;
     char label[BACKUP_LABEL_SIZE];

@@ -9,16 +9,20 @@
 bool
 plan_backup_before(const struct recovery_target *target, const struct backup_complete *complete)
 {
+    uint64_t stop_lsn = target->found_lsn;
+
+    if (target_stops_at(target, &stop_lsn) || stop_lsn != 0)
+        return complete->stop_lsn <= stop_lsn;
     switch (target->kind) {
-    case TARGET_LSN:
-        return complete->stop_lsn <= target->lsn;
     case TARGET_TIME:
         /* The end is known to the second only. */
         return (complete->stop_time + 1) * 1000000 <= target->time_us;
     case TARGET_LATEST:
     case TARGET_BACKUP_END:
+    case TARGET_LSN:
     case TARGET_XID:
     case TARGET_NAME:
+    case TARGET_BEFORE:
         break;
     }
     return true;

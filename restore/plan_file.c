@@ -8,21 +8,10 @@
 #include "base/hex.h"
 #include "base/io.h"
 #include "base/json_read.h"
-#include "restore/plan.h"
+#include "restore/plan_parts.h"
 
 #define PLAN_VERSION 1
 #define ID_TEXT_SIZE 24
-
-static const char *const kind_names[] = {
-    [TARGET_LATEST] = "latest", [TARGET_BACKUP_END] = "backup_end", [TARGET_TIME] = "time",
-    [TARGET_LSN] = "lsn",       [TARGET_XID] = "xid",               [TARGET_NAME] = "name",
-};
-
-static const char *const timeline_names[] = {
-    [TARGET_TIMELINE_LATEST] = "latest",
-    [TARGET_TIMELINE_CURRENT] = "current",
-    [TARGET_TIMELINE_NUMBER] = "number",
-};
 
 /* ---- writing ---- */
 
@@ -32,40 +21,6 @@ add_lsn(struct json *json, const char *key, uint64_t lsn)
     char text[WAL_LSN_TEXT_SIZE];
 
     json_add_text(json, key, wal_lsn_text(lsn, text));
-}
-
-static void
-json_target(struct json *json, const struct recovery_target *target)
-{
-    char text[TARGET_TEXT_SIZE];
-    char hex[TARGET_NAME_SIZE * 2];
-
-    json_open_object(json, "target");
-    json_add_text(json, "kind", kind_names[target->kind]);
-    json_add_text(json, "text", target_text(target, text, sizeof(text)));
-    switch (target->kind) {
-    case TARGET_TIME:
-        json_add_number(json, "time_us", target->time_us);
-        break;
-    case TARGET_LSN:
-        add_lsn(json, "lsn", target->lsn);
-        break;
-    case TARGET_XID:
-        json_add_number(json, "xid", target->xid);
-        break;
-    case TARGET_NAME:
-        /* The bytes, whatever encoding they are in. */
-        json_add_text(json, "name_hex",
-                      hex_text((const uint8_t *)target->name, strlen(target->name), hex));
-        break;
-    case TARGET_LATEST:
-    case TARGET_BACKUP_END:
-        break;
-    }
-    json_add_text(json, "timeline", timeline_names[target->timeline_kind]);
-    if (target->timeline_kind == TARGET_TIMELINE_NUMBER)
-        json_add_number(json, "timeline_number", target->timeline);
-    json_close(json);
 }
 
 static void
@@ -123,7 +78,7 @@ plan_json(const struct plan *plan, struct json *json)
     json_add_number(json, "seawall_plan", PLAN_VERSION);
     json_add_text(json, "cluster", plan->cluster);
     json_add_text(json, "system_id", id);
-    json_target(json, &plan->target);
+    plan_target_json(json, &plan->target);
     json_backup(json, plan);
     json_add_number(json, "timeline", plan->timeline);
     json_path(json, plan);
@@ -181,41 +136,6 @@ plan_write(const struct plan *plan, const char *file, struct err *err)
 
 /* ---- reading ---- */
 
-static int
-read_lsn(const struct json_t *object, const char *key, uint64_t *ret, struct err *err)
-{
-    const char *text = NULL;
-
-    if (json_read_string(json_read_member(object, key), key, 3, WAL_LSN_TEXT_SIZE, &text, err) < 0)
-        return -1;
-    if (!wal_lsn_parse(text, strlen(text), ret))
-        return err_set(err, ERR_CORRUPT, "\"%s\" is not a WAL position", key);
-    return 0;
-}
-
-static int
-read_number(const struct json_t *object, const char *key, int64_t max, uint64_t *ret,
-            struct err *err)
-{
-    int64_t number = 0;
-
-    if (json_read_integer(json_read_member(object, key), key, 0, max, &number, err) < 0)
-        return -1;
-    *ret = (uint64_t)number;
-    return 0;
-}
-
-static int
-read_timeline(const struct json_t *object, const char *key, uint32_t *ret, struct err *err)
-{
-    int64_t number = 0;
-
-    if (json_read_integer(json_read_member(object, key), key, 1, UINT32_MAX, &number, err) < 0)
-        return -1;
-    *ret = (uint32_t)number;
-    return 0;
-}
-
 /* Text into a field of `size` bytes; it must not be empty. */
 static int
 read_text(const struct json_t *object, const char *key, char *ret, size_t size, struct err *err)
@@ -228,92 +148,20 @@ read_text(const struct json_t *object, const char *key, char *ret, size_t size, 
     return 0;
 }
 
-/* One of the names; *ret is its place. */
-static int
-read_choice(const struct json_t *object, const char *key, const char *const *names, size_t n,
-            size_t *ret, struct err *err)
-{
-    const char *text = NULL;
-
-    if (json_read_string(json_read_member(object, key), key, 1, 32, &text, err) < 0)
-        return -1;
-    for (size_t i = 0; i < n; i++)
-        if (strcmp(names[i], text) == 0) {
-            *ret = i;
-            return 0;
-        }
-    return err_set(err, ERR_CORRUPT, "\"%s\" is none of the words it can be", key);
-}
-
-static int
-read_name(const struct json_t *object, char *ret, struct err *err)
-{
-    const char *hex = NULL;
-
-    if (json_read_string(json_read_member(object, "name_hex"), "name_hex", 2,
-                         2 * (TARGET_NAME_SIZE - 1), &hex, err) < 0)
-        return -1;
-    size_t size = strlen(hex) / 2;
-    char name[TARGET_NAME_SIZE] = "";
-    if (strlen(hex) % 2 != 0 || !hex_read_bytes(hex, size, (uint8_t *)name))
-        return err_set(err, ERR_CORRUPT, "\"name_hex\" is not hexadecimal");
-    for (size_t i = 0; i < size; i++)
-        if ((unsigned char)name[i] < 0x20 || name[i] == 0x7f)
-            return err_set(err, ERR_CORRUPT, "\"name_hex\" has a control character");
-    memcpy(ret, name, sizeof(name));
-    return 0;
-}
-
-static int
-read_target(const struct json_t *object, struct recovery_target *target, struct err *err)
-{
-    uint64_t number = 0;
-    size_t choice = 0;
-
-    if (json_read_is_object(object, "target", err) < 0 ||
-        read_choice(object, "kind", kind_names, ARRAY_SIZE(kind_names), &choice, err) < 0)
-        return -1;
-    target->kind = (enum target_kind)choice;
-    if (read_choice(object, "timeline", timeline_names, ARRAY_SIZE(timeline_names), &choice, err) <
-        0)
-        return -1;
-    target->timeline_kind = (enum target_timeline)choice;
-    if (target->timeline_kind == TARGET_TIMELINE_NUMBER &&
-        read_timeline(object, "timeline_number", &target->timeline, err) < 0)
-        return -1;
-    switch (target->kind) {
-    case TARGET_TIME:
-        return json_read_integer(json_read_member(object, "time_us"), "time_us", INT64_MIN,
-                                 INT64_MAX, &target->time_us, err);
-    case TARGET_LSN:
-        return read_lsn(object, "lsn", &target->lsn, err);
-    case TARGET_XID:
-        if (read_number(object, "xid", UINT32_MAX, &number, err) < 0)
-            return -1;
-        target->xid = (uint32_t)number;
-        return number < 3 ? err_set(err, ERR_CORRUPT, "\"xid\" is none a transaction can have") : 0;
-    case TARGET_NAME:
-        return read_name(object, target->name, err);
-    case TARGET_LATEST:
-    case TARGET_BACKUP_END:
-        break;
-    }
-    return 0;
-}
 
 static int
 read_backup(const struct json_t *object, struct plan *plan, struct err *err)
 {
     if (json_read_is_object(object, "backup", err) < 0 ||
         read_text(object, "label", plan->label, sizeof(plan->label), err) < 0 ||
-        read_timeline(object, "timeline", &plan->backup_timeline, err) < 0 ||
-        read_lsn(object, "start_lsn", &plan->backup_start_lsn, err) < 0 ||
-        read_lsn(object, "stop_lsn", &plan->backup_stop_lsn, err) < 0 ||
+        plan_read_timeline(object, "timeline", &plan->backup_timeline, err) < 0 ||
+        plan_read_lsn(object, "start_lsn", &plan->backup_start_lsn, err) < 0 ||
+        plan_read_lsn(object, "stop_lsn", &plan->backup_stop_lsn, err) < 0 ||
         json_read_integer(json_read_member(object, "start_time"), "start_time", INT64_MIN,
                           INT64_MAX, &plan->backup_start_time, err) < 0 ||
         json_read_integer(json_read_member(object, "stop_time"), "stop_time", INT64_MIN, INT64_MAX,
                           &plan->backup_stop_time, err) < 0 ||
-        read_number(object, "bytes", INT64_MAX, &plan->backup_bytes, err) < 0)
+        plan_read_number(object, "bytes", INT64_MAX, &plan->backup_bytes, err) < 0)
         return -1;
     if (!backup_label_valid(plan->label, strlen(plan->label)))
         return err_set(err, ERR_CORRUPT, "\"label\" is not that of a backup");
@@ -331,9 +179,9 @@ read_path(const struct json_t *array, struct plan *plan, struct err *err)
 
         stretch->end_lsn = UINT64_MAX;
         if (json_read_is_object(object, "path", err) < 0 ||
-            read_timeline(object, "timeline", &stretch->timeline, err) < 0 ||
-            read_lsn(object, "begin_lsn", &stretch->begin_lsn, err) < 0 ||
-            (i + 1 < plan->n_path && read_lsn(object, "end_lsn", &stretch->end_lsn, err) < 0))
+            plan_read_timeline(object, "timeline", &stretch->timeline, err) < 0 ||
+            plan_read_lsn(object, "begin_lsn", &stretch->begin_lsn, err) < 0 ||
+            (i + 1 < plan->n_path && plan_read_lsn(object, "end_lsn", &stretch->end_lsn, err) < 0))
             return -1;
         const struct plan_stretch *before = i == 0 ? NULL : &plan->path[i - 1];
         if (stretch->begin_lsn >= stretch->end_lsn ||
@@ -368,17 +216,17 @@ read_wal(const struct json_t *document, struct plan *plan, struct err *err)
 {
     uint64_t size = 0;
 
-    if (read_number(document, "segment_size", UINT32_MAX, &size, err) < 0)
+    if (plan_read_number(document, "segment_size", UINT32_MAX, &size, err) < 0)
         return -1;
     if (!wal_segment_size_valid(size))
         return err_set(err, ERR_CORRUPT, "\"segment_size\" is impossible");
     plan->segment_size = (uint32_t)size;
     if (read_segment(document, "first_wal", plan->segment_size, &plan->first_wal, err) < 0 ||
         read_segment(document, "last_wal", plan->segment_size, &plan->last_wal, err) < 0 ||
-        read_number(document, "segments", INT64_MAX, &plan->n_segments, err) < 0 ||
+        plan_read_number(document, "segments", INT64_MAX, &plan->n_segments, err) < 0 ||
         json_read_bool(json_read_member(document, "gap_behind"), "gap_behind", &plan->gap_behind,
                        err) < 0 ||
-        read_number(document, "fetch_bytes", INT64_MAX, &plan->fetch_bytes, err) < 0)
+        plan_read_number(document, "fetch_bytes", INT64_MAX, &plan->fetch_bytes, err) < 0)
         return -1;
     uint64_t first = wal_name_segment_number(&plan->first_wal, plan->segment_size);
     uint64_t last = wal_name_segment_number(&plan->last_wal, plan->segment_size);
@@ -391,8 +239,8 @@ static int
 read_window(const struct json_t *object, struct plan *plan, struct err *err)
 {
     if (json_read_is_object(object, "window", err) < 0 ||
-        read_lsn(object, "begin_lsn", &plan->window_begin_lsn, err) < 0 ||
-        read_lsn(object, "end_lsn", &plan->window_end_lsn, err) < 0 ||
+        plan_read_lsn(object, "begin_lsn", &plan->window_begin_lsn, err) < 0 ||
+        plan_read_lsn(object, "end_lsn", &plan->window_end_lsn, err) < 0 ||
         json_read_integer(json_read_member(object, "begin_time"), "begin_time", INT64_MIN,
                           INT64_MAX, &plan->window_begin_time, err) < 0)
         return -1;
@@ -414,7 +262,7 @@ read_stores(const struct json_t *array, struct plan *plan, struct err *err)
             json_read_bool(json_read_member(object, "asked"), "asked", &store->asked, err) < 0 ||
             json_read_bool(json_read_member(object, "backup"), "backup", &store->has_backup, err) <
                 0 ||
-            read_number(object, "segments", INT64_MAX, &store->n_segments, err) < 0)
+            plan_read_number(object, "segments", INT64_MAX, &store->n_segments, err) < 0)
             return -1;
     }
     return 0;
@@ -437,9 +285,9 @@ read_document(const struct json_t *document, struct plan *plan, struct err *err)
         return -1;
     if (!decimal_read(id, strlen(id), UINT64_MAX, &plan->system_id) || plan->system_id == 0)
         return err_set(err, ERR_CORRUPT, "\"system_id\" is not a system identifier");
-    if (read_target(json_read_member(document, "target"), &plan->target, err) < 0 ||
+    if (plan_target_read(json_read_member(document, "target"), &plan->target, err) < 0 ||
         read_backup(json_read_member(document, "backup"), plan, err) < 0 ||
-        read_timeline(document, "timeline", &plan->timeline, err) < 0 ||
+        plan_read_timeline(document, "timeline", &plan->timeline, err) < 0 ||
         read_path(json_read_member(document, "path"), plan, err) < 0 ||
         read_wal(document, plan, err) < 0 ||
         read_window(json_read_member(document, "window"), plan, err) < 0)

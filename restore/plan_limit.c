@@ -119,7 +119,10 @@ plan_limit_refuse(struct plan_work *work, const struct plan_wal *wal, uint64_t l
                                                 : wal->contiguous * work->segment_size,
                                end),
                   all ? "" : " (not all stores could be asked)");
-    uint32_t other = find_fork(work, work->request->target.lsn, &fork);
+    uint64_t stop_lsn = 0;
+    uint32_t other = 0;
+    if (target_stops_at(&work->request->target, &stop_lsn))
+        other = find_fork(work, stop_lsn, &fork);
     if (other != 0)
         return err_hint(err, "Timeline %" PRIu32 " left it at %s: choose that one with "
                              "--timeline %" PRIu32 " if the target lies there.",

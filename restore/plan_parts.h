@@ -18,6 +18,7 @@ struct plan_path {
 struct plan_work {
     struct archive *archive;
     const struct plan_request *request;
+    struct plan_request resolved; /* what request becomes when the WAL has been read */
     struct notices *notices;
     struct survey survey;
     struct plan_path path;
@@ -57,6 +58,45 @@ int plan_choose(struct plan_work *work, struct err *err) MUST_USE;
 /* Does the backup end before the target, as far as that is known without reading WAL? */
 bool plan_backup_before(const struct recovery_target *target,
                         const struct backup_complete *complete);
+
+/* ---- plan_target.c ---- */
+
+/*
+ * Read the WAL for what the target means, so that recovery can stop at an exact position. Needs
+ * path and backup as chosen so far. 0, or -1: ERR_CONFIG (it is nowhere; or there are several, and
+ * the choices are named).
+ */
+int plan_target_resolve(struct plan_work *work, struct recovery_target *target,
+                        struct err *err) MUST_USE;
+
+#define PLAN_CHOICES_MAX 5
+
+/* " 0/5A3B128 (2026-11-22 15:36:00+00), ..." of n, whose first ones are at hand. */
+void plan_target_choices(const uint64_t *lsn, const int64_t *time_us, size_t n, char *text,
+                         size_t size);
+
+/* ---- plan_target_event.c ---- */
+
+/* The same as plan_target_resolve(), of a target before an event. */
+int plan_target_event(struct plan_work *work, struct recovery_target *target,
+                      struct err *err) MUST_USE;
+
+/* ---- plan_file_target.c ---- */
+
+struct json_t;
+
+/* The target as a member of the open object, and back. */
+void plan_target_json(struct json *json, const struct recovery_target *target);
+int plan_target_read(const struct json_t *object, struct recovery_target *target,
+                     struct err *err) MUST_USE;
+
+/* Members of a plan's file, by key. 0 or -1 (ERR_CORRUPT). */
+int plan_read_lsn(const struct json_t *object, const char *key, uint64_t *ret,
+                  struct err *err) MUST_USE;
+int plan_read_number(const struct json_t *object, const char *key, int64_t max, uint64_t *ret,
+                     struct err *err) MUST_USE;
+int plan_read_timeline(const struct json_t *object, const char *key, uint32_t *ret,
+                       struct err *err) MUST_USE;
 
 /* ---- plan_wal.c ---- */
 

@@ -81,26 +81,36 @@ print_window(const struct plan *plan)
     (void)printf("\n");
 }
 
+/* What the target has become. */
+static void
+print_stop(const struct plan *plan)
+{
+    uint64_t stop_lsn = 0;
+    char lsn[WAL_LSN_TEXT_SIZE];
+    char event[PLAN_EVENT_SIZE];
+
+    if (plan->event[0] != '\0')
+        (void)printf("            which is: %s\n",
+                     err_quote(plan->event, strlen(plan->event), event, sizeof(event)));
+    if (plan->target.kind != TARGET_LSN && target_stops_at(&plan->target, &stop_lsn))
+        (void)printf("            recovery stops before the record at LSN %s\n",
+                     wal_lsn_text(stop_lsn, lsn));
+}
+
 /* What only replaying will show. */
 static void
 print_caution(const struct plan *plan)
 {
-    switch (plan->target.kind) {
-    case TARGET_XID:
-    case TARGET_NAME:
-        (void)printf("Note        Whether the target comes after the end of this backup is in the "
-                     "WAL only.\n            If it does not, choose an older one with --backup.\n");
-        break;
-    case TARGET_TIME:
-        (void)printf("Note        Recovery stops before the first commit later than the target. If "
-                     "the\n            WAL has none, the server says so and does not come up: use "
-                     "--latest.\n");
-        break;
-    case TARGET_LATEST:
-    case TARGET_BACKUP_END:
-    case TARGET_LSN:
-        break;
-    }
+    uint64_t stop_lsn = 0;
+    bool exact = target_stops_at(&plan->target, &stop_lsn);
+
+    if (!exact && (plan->target.kind == TARGET_XID || plan->target.kind == TARGET_NAME))
+        (void)printf("Note        Nothing is archived behind the target: recovery ends right "
+                     "there.\n");
+    if (!exact && plan->target.kind == TARGET_TIME)
+        (void)printf("Note        No transaction that ended later is archived. If none is by then, "
+                     "the server\n            says that it did not reach the target, and does not "
+                     "come up: use --latest.\n");
     if (plan->gap_behind)
         (void)printf("Note        The segment behind the last one is missing: recovery can go no "
                      "further.\n");
@@ -115,6 +125,7 @@ plan_print(const struct archive *archive, const struct plan *plan)
 
     (void)printf("Target      %s, on timeline %" PRIu32 "\n",
                  target_text(&plan->target, target, sizeof(target)), plan->timeline);
+    print_stop(plan);
     (void)printf("Cluster     %s, system identifier %" PRIu64 "\n", plan->cluster,
                  plan->system_id);
     print_backup(plan);

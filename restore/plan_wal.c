@@ -77,18 +77,11 @@ parent_stands_in(const struct plan_work *work, size_t i)
         greatest(work, stretch->timeline, number, UINT64_MAX / work->segment_size, &any) ||
         !present(work, work->path.stretches[i - 1].timeline, number))
         return false;
-    switch (work->request->target.kind) {
-    case TARGET_LSN:
-        return work->request->target.lsn < stretch->begin_lsn;
-    case TARGET_BACKUP_END:
-        return work->backup->complete.stop_lsn <= stretch->begin_lsn;
-    case TARGET_LATEST:
-    case TARGET_TIME:
-    case TARGET_XID:
-    case TARGET_NAME:
-        break;
-    }
-    return false;
+    uint64_t stop_lsn = 0;
+    if (target_stops_at(&work->request->target, &stop_lsn))
+        return stop_lsn < stretch->begin_lsn;
+    return work->request->target.kind == TARGET_BACKUP_END &&
+           work->backup->complete.stop_lsn <= stretch->begin_lsn;
 }
 
 void
@@ -168,18 +161,12 @@ last_needed(const struct plan_work *work, uint64_t archived)
 {
     uint64_t end_of_backup = (work->backup->complete.stop_lsn - 1) / work->segment_size;
 
-    switch (work->request->target.kind) {
-    case TARGET_BACKUP_END:
-        return end_of_backup;
-    case TARGET_LSN:
-        return MAX_OF(work->request->target.lsn / work->segment_size, end_of_backup);
-    case TARGET_LATEST:
-    case TARGET_TIME:
-    case TARGET_XID:
-    case TARGET_NAME:
-        break;
-    }
-    return MAX_OF(archived, end_of_backup);
+    uint64_t stop_lsn = 0;
+
+    if (target_stops_at(&work->request->target, &stop_lsn))
+        return MAX_OF(stop_lsn / work->segment_size, end_of_backup);
+    return work->request->target.kind == TARGET_BACKUP_END ? end_of_backup
+                                                           : MAX_OF(archived, end_of_backup);
 }
 
 /* " 0000...5, 0000...6 and 3 more" */
@@ -271,10 +258,11 @@ static int
 check_reach(struct plan_work *work, const struct plan_wal *wal, struct err *err)
 {
     uint64_t last_record = 0;
+    uint64_t stop_lsn = 0;
 
-    if (work->request->target.kind != TARGET_LSN || wal->needed + 1 != wal->contiguous ||
-        !plan_limit_lsn(work, wal, wal->contiguous, &last_record) ||
-        work->request->target.lsn <= last_record)
+    if (!target_stops_at(&work->request->target, &stop_lsn) ||
+        wal->needed + 1 != wal->contiguous ||
+        !plan_limit_lsn(work, wal, wal->contiguous, &last_record) || stop_lsn <= last_record)
         return 0;
     return plan_limit_refuse(work, wal, last_record, err);
 }
@@ -289,7 +277,8 @@ plan_wal_find(struct plan_work *work, struct plan_wal *ret, struct err *err)
     wal.archived = plan_wal_archived(work, wal.first);
     wal.contiguous = plan_wal_contiguous(work, wal.first, wal.archived);
     wal.needed = last_needed(work, wal.archived);
-    if (work->request->target.kind == TARGET_LSN && wal.needed > wal.archived &&
+    uint64_t stop_lsn = 0;
+    if (target_stops_at(&work->request->target, &stop_lsn) && wal.needed > wal.archived &&
         wal.contiguous > (work->backup->complete.stop_lsn - 1) / work->segment_size)
         return plan_limit_refuse(work, &wal, 0, err);
     if (wal.needed >= wal.contiguous)

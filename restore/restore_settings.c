@@ -133,6 +133,7 @@ restore_settings_text(const struct restore_settings *settings, struct buf *text,
     char line[TARGET_SETTING_SIZE];
     char number[16];
     char date[CLOCK_TEXT_SIZE];
+    uint64_t stop_lsn = 0;
     AUTO(buf) struct buf command = BUF_INIT(COMMAND_MAX);
 
     if (restore_settings_command(settings, &command, err) < 0)
@@ -151,7 +152,7 @@ restore_settings_text(const struct restore_settings *settings, struct buf *text,
         rc = add_setting(text, "recovery_target_timeline", number, err);
     if (rc == 0)
         rc = add_setting(text, "recovery_target_inclusive",
-                         settings->target->kind == TARGET_LSN ? "off" : "on", err);
+                         target_stops_at(settings->target, &stop_lsn) ? "off" : "on", err);
     if (rc == 0)
         rc = add_setting(text, "recovery_target_action",
                          restore_settings_action_name(settings->action), err);

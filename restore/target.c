@@ -241,6 +241,21 @@ parse_name(const char *text, struct recovery_target *target, struct err *err)
 }
 
 static int
+parse_event(const char *text, struct recovery_target *target, struct err *err)
+{
+    size_t length = strlen(text);
+
+    if (length == 0 || length >= TARGET_EVENT_SIZE)
+        return err_set(err, ERR_CONFIG, "--before is empty or too long");
+    for (size_t i = 0; i < length; i++)
+        if ((unsigned char)text[i] < 0x20 || text[i] == 0x7f)
+            return err_set(err, ERR_CONFIG, "--before has a control character");
+    memcpy(target->event, text, length + 1);
+    target->kind = TARGET_BEFORE;
+    return 0;
+}
+
+static int
 parse_timeline(const char *text, struct recovery_target *target, struct err *err)
 {
     uint64_t number = 0;
@@ -267,10 +282,11 @@ int
 target_parse(const struct target_options *options, struct recovery_target *ret, struct err *err)
 {
     static const char choices[] =
-        "Choose one of --latest, --backup-end, --time, --lsn, --xid and --name.";
+        "Choose one of --before, --latest, --backup-end, --time, --lsn, --xid and --name.";
     struct recovery_target target = {.kind = TARGET_LATEST};
     int given = (options->time != NULL) + (options->lsn != NULL) + (options->xid != NULL) +
-                (options->name != NULL) + options->latest + options->backup_end;
+                (options->name != NULL) + (options->before != NULL) + options->latest +
+                options->backup_end;
     int rc = 0;
 
     if (given != 1) {
@@ -286,153 +302,12 @@ target_parse(const struct target_options *options, struct recovery_target *ret, 
         rc = parse_xid(options->xid, &target, err);
     else if (options->name != NULL)
         rc = parse_name(options->name, &target, err);
+    else if (options->before != NULL)
+        rc = parse_event(options->before, &target, err);
     else
         target.kind = options->latest ? TARGET_LATEST : TARGET_BACKUP_END;
     if (rc < 0 || parse_timeline(options->timeline, &target, err) < 0)
         return -1;
     *ret = target;
     return 0;
-}
-
-/* "2026-11-22 15:36:00.5+00" */
-const char *
-target_time_text(int64_t time_us, char *text, size_t size)
-{
-    char whole[CLOCK_TEXT_SIZE];
-    char fraction[8] = "";
-    int64_t us = time_us % US_PER_S;
-
-    /* Fractions count forwards, also before 1970 (a zone can lead there). */
-    if (us < 0)
-        us += US_PER_S;
-    (void)clock_text(time_us - us, whole);
-    if (us != 0) {
-        (void)snprintf(fraction, sizeof(fraction), ".%06d", (int)us);
-        for (size_t length = strlen(fraction); fraction[length - 1] == '0'; length--)
-            fraction[length - 1] = '\0';
-    }
-    (void)snprintf(text, size, "%.10s %.8s%s+00", whole, whole + 11, fraction);
-    return text;
-}
-
-const char *
-target_text(const struct recovery_target *target, char *text, size_t size)
-{
-    char value[TARGET_NAME_SIZE * 4 + 1];
-
-    switch (target->kind) {
-    case TARGET_LATEST:
-        (void)snprintf(text, size, "the end of the archived WAL");
-        break;
-    case TARGET_BACKUP_END:
-        (void)snprintf(text, size, "the end of the backup");
-        break;
-    case TARGET_TIME:
-        (void)snprintf(text, size, "time %s", target_time_text(target->time_us, value, sizeof(value)));
-        break;
-    case TARGET_LSN:
-        (void)snprintf(text, size, "LSN %s", wal_lsn_text(target->lsn, value));
-        break;
-    case TARGET_XID:
-        (void)snprintf(text, size, "transaction %" PRIu32, target->xid);
-        break;
-    case TARGET_NAME:
-        (void)snprintf(text, size, "restore point \"%s\"",
-                       err_quote(target->name, strlen(target->name), value, sizeof(value)));
-        break;
-    }
-    return text;
-}
-
-/* As the scanner of postgresql.conf undoes it: quotes doubled, backslashes escaped. */
-static const char *
-quoted_name(const char *name, char *text)
-{
-    size_t n = 0;
-
-    for (; *name != '\0'; name++) {
-        if (*name == '\'' || *name == '\\')
-            text[n++] = *name;
-        text[n++] = *name;
-    }
-    text[n] = '\0';
-    return text;
-}
-
-const char *
-target_setting(const struct recovery_target *target, char *text, size_t size)
-{
-    char value[TARGET_NAME_SIZE * 2];
-
-    switch (target->kind) {
-    case TARGET_LATEST:
-        (void)snprintf(text, size, "%s", "");
-        break;
-    case TARGET_BACKUP_END:
-        (void)snprintf(text, size, "recovery_target = 'immediate'\n");
-        break;
-    case TARGET_TIME:
-        (void)snprintf(text, size, "recovery_target_time = '%s'\n",
-                       target_time_text(target->time_us, value, sizeof(value)));
-        break;
-    case TARGET_LSN:
-        (void)snprintf(text, size, "recovery_target_lsn = '%s'\n",
-                       wal_lsn_text(target->lsn, value));
-        break;
-    case TARGET_XID:
-        (void)snprintf(text, size, "recovery_target_xid = '%" PRIu32 "'\n", target->xid);
-        break;
-    case TARGET_NAME:
-        (void)snprintf(text, size, "recovery_target_name = '%s'\n",
-                       quoted_name(target->name, value));
-        break;
-    }
-    return text;
-}
-
-/* As a POSIX shell undoes it. */
-static const char *
-shell_word(const char *name, char *text)
-{
-    size_t n = 0;
-
-    text[n++] = '\'';
-    for (; *name != '\0'; name++) {
-        if (*name == '\'') {
-            memcpy(text + n, "'\\'", 3);
-            n += 3;
-        }
-        text[n++] = *name;
-    }
-    text[n++] = '\'';
-    text[n] = '\0';
-    return text;
-}
-
-const char *
-target_option(const struct recovery_target *target, char *text, size_t size)
-{
-    char value[TARGET_NAME_SIZE * 4 + 3];
-
-    switch (target->kind) {
-    case TARGET_LATEST:
-        (void)snprintf(text, size, "--latest");
-        break;
-    case TARGET_BACKUP_END:
-        (void)snprintf(text, size, "--backup-end");
-        break;
-    case TARGET_TIME:
-        (void)snprintf(text, size, "--time '%s'", target_time_text(target->time_us, value, sizeof(value)));
-        break;
-    case TARGET_LSN:
-        (void)snprintf(text, size, "--lsn %s", wal_lsn_text(target->lsn, value));
-        break;
-    case TARGET_XID:
-        (void)snprintf(text, size, "--xid %" PRIu32, target->xid);
-        break;
-    case TARGET_NAME:
-        (void)snprintf(text, size, "--name %s", shell_word(target->name, value));
-        break;
-    }
-    return text;
 }

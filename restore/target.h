@@ -2,7 +2,7 @@
 /*
  * target.h: to which point a recovery is to go, as a person says it.
  *
- * Pure: text in, a target out. Exactly one of --time, --lsn, --xid, --name, --latest,
+ * Pure: text in, a target out. Exactly one of --time, --lsn, --xid, --name, --before, --latest,
  * --backup-end; --timeline latest (default), current, or a number in decimal.
  */
 #ifndef RESTORE_TARGET_H
@@ -14,7 +14,8 @@
 #include "base/err.h"
 
 #define TARGET_NAME_SIZE 64 /* PostgreSQL's limit for a restore point, with its NUL */
-#define TARGET_TEXT_SIZE 320
+#define TARGET_EVENT_SIZE 192
+#define TARGET_TEXT_SIZE 1024
 #define TARGET_SETTING_SIZE 192
 
 enum target_kind {
@@ -24,6 +25,7 @@ enum target_kind {
     TARGET_LSN,
     TARGET_XID,
     TARGET_NAME,
+    TARGET_BEFORE, /* an event: what "seawall events" shows */
 };
 
 enum target_timeline {
@@ -38,6 +40,14 @@ struct recovery_target {
     uint64_t lsn;
     uint32_t xid; /* never one of the special ones below 3 */
     char name[TARGET_NAME_SIZE]; /* any bytes but control characters */
+    char event[TARGET_EVENT_SIZE]; /* the same */
+    /*
+     * What reading the WAL has told; 0: not known. found_lsn: the record that is meant. stop_lsn:
+     * recovery stops before the first record that begins there or behind it, and such a record is
+     * archived.
+     */
+    uint64_t found_lsn;
+    uint64_t stop_lsn;
     enum target_timeline timeline_kind;
     uint32_t timeline;
 };
@@ -48,6 +58,7 @@ struct target_options {
     const char *lsn;
     const char *xid;
     const char *name;
+    const char *before;
     bool latest;
     bool backup_end;
     const char *timeline;
@@ -71,6 +82,9 @@ int target_read_time(const char *option, const char *text, int64_t *ret_us,
 /* "2026-11-22 15:36:00.25+00". CLOCK_TEXT_SIZE and 8 bytes more suffice. Returns text. */
 const char *target_time_text(int64_t time_us, char *text, size_t size);
 
+/* Does recovery stop before a position that is known, and which? */
+bool target_stops_at(const struct recovery_target *target, uint64_t *ret_lsn);
+
 /*
  * For people: "time 2026-11-22 15:36:00+00", "LSN 0/5000028", "the end of the archived WAL".
  * TARGET_TEXT_SIZE bytes suffice. Returns text.
@@ -78,7 +92,7 @@ const char *target_time_text(int64_t time_us, char *text, size_t size);
 const char *target_text(const struct recovery_target *target, char *text, size_t size);
 
 /*
- * The line for postgresql.auto.conf: "recovery_target_time = '...+00'\n" or nothing (latest).
+ * The line for postgresql.auto.conf, with recovery_target_inclusive = off if target_stops_at(): "recovery_target_time = '...+00'\n" or nothing (latest).
  * TARGET_SETTING_SIZE bytes suffice. The timeline is not in it. Returns text.
  */
 const char *target_setting(const struct recovery_target *target, char *text, size_t size);

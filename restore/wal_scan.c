@@ -255,6 +255,7 @@ join(struct scanner *scanner, struct wal_scan_segment *segment, struct wal_index
         segment->broken = NULL;
     if (rc != 0)
         return 1;
+    segment->crossing_lsn = record.lsn;
     if (wal_index_of_record(&record, &scanner->crossing_bytes, err) < 0)
         return -1;
     rc = wal_index_open(WAL_INDEX_VERSION, scanner->crossing_bytes.data,

@@ -24,6 +24,7 @@ struct wal_scan_segment {
     size_t store;                   /* which one it came from */
     struct seal seal;
     const struct wal_index *crossing; /* of the record that ends here, if it was joined; or NULL */
+    uint64_t crossing_lsn;            /* where that record begins */
     const struct wal_index *index;    /* NULL if lost */
     struct wal_summary summary;       /* the index's, or all zero */
     const char *broken; /* why it does not follow the one before; NULL: it does, or is the first */
