@@ -126,10 +126,28 @@ is_reached(struct plan_work *work, const struct range *range, uint64_t stop_lsn,
     return 0;
 }
 
+static int
+refuse_nowhere(const struct plan_work *work, const struct recovery_target *target, uint64_t n_lost,
+               struct err *err)
+{
+    bool all = survey_all_asked(work->archive);
+    char text[TARGET_TEXT_SIZE];
+    char lost[80] = "";
+
+    if (n_lost > 0)
+        (void)snprintf(lost, sizeof(lost), "; %" PRIu64 " segments of it are in no store", n_lost);
+    return err_set(err, !all ? ERR_TRANSIENT : n_lost > 0 ? ERR_CONFLICT : ERR_CONFIG,
+                   "%s is nowhere in the archived WAL of timeline %" PRIu32 "%s%s",
+                   target_text(target, text, sizeof(text)),
+                   work->path.stretches[work->path.n - 1].timeline, lost,
+                   all ? "" : " (not all stores could be asked)");
+}
+
 /* ---- time ---- */
 
 struct time_search {
     struct plan_work *work;
+    uint64_t n_lost; /* segments that could not be looked at */
     int64_t time_us;
     uint64_t not_before; /* LSN: the backup's end */
     uint64_t lsn;        /* 0: not found */
@@ -160,6 +178,7 @@ take_time(void *context, const struct wal_scan_segment *segment, struct err *err
 {
     struct time_search *search = context;
 
+    search->n_lost += segment->lost;
     if (segment->lost)
         return 0;
     if (segment->crossing != NULL && has_later(search, segment->crossing) &&
@@ -208,6 +227,7 @@ resolve_time(struct plan_work *work, struct recovery_target *target, struct err 
 
 struct xid_search {
     struct plan_work *work;
+    uint64_t n_lost;
     uint32_t xid;
     uint64_t lsn;
 };
@@ -236,6 +256,7 @@ take_xid(void *context, const struct wal_scan_segment *segment, struct err *err)
 {
     struct xid_search *search = context;
 
+    search->n_lost += segment->lost;
     if (segment->lost)
         return 0;
     if (segment->crossing != NULL && has_xid(search, segment->crossing))
@@ -265,12 +286,7 @@ resolve_xid(struct plan_work *work, struct recovery_target *target, struct err *
     if (wal_scan_run(&scan, NULL, err) < 0)
         return -1;
     if (search.lsn == 0) {
-        (void)err_set(err, survey_all_asked(work->archive) ? ERR_CONFIG : ERR_TRANSIENT,
-                      "transaction %" PRIu32 " ends nowhere in the archived WAL of timeline "
-                      "%" PRIu32 "%s",
-                      target->xid, work->path.stretches[work->path.n - 1].timeline,
-                      survey_all_asked(work->archive) ? ""
-                                                      : " (not all stores could be asked)");
+        (void)refuse_nowhere(work, target, search.n_lost, err);
         return err_hint(err, "A subtransaction cannot be a target, only the transaction it is "
                              "part of. \"seawall events\" shows transactions that did damage.");
     }
@@ -285,6 +301,7 @@ resolve_xid(struct plan_work *work, struct recovery_target *target, struct err *
 
 struct name_search {
     const char *name;
+    uint64_t n_lost;
     uint64_t lsn[PLAN_CHOICES_MAX];
     int64_t time_us[PLAN_CHOICES_MAX];
     size_t n;
@@ -312,6 +329,9 @@ search_points(struct name_search *search, const struct wal_index *index)
 static int
 take_points(void *context, const struct wal_scan_segment *segment, struct err *err UNUSED)
 {
+    struct name_search *search = context;
+
+    search->n_lost += segment->lost;
     if (segment->crossing != NULL)
         search_points(context, segment->crossing);
     if (segment->index != NULL)
@@ -357,12 +377,7 @@ resolve_name(struct plan_work *work, struct recovery_target *target, struct err 
     if (wal_scan_run(&scan, NULL, err) < 0)
         return -1;
     if (search.n == 0) {
-        (void)err_set(err, survey_all_asked(work->archive) ? ERR_CONFIG : ERR_TRANSIENT,
-                      "%s is nowhere in the archived WAL of timeline %" PRIu32 "%s",
-                      target_text(target, text, sizeof(text)),
-                      work->path.stretches[work->path.n - 1].timeline,
-                      survey_all_asked(work->archive) ? ""
-                                                      : " (not all stores could be asked)");
+        (void)refuse_nowhere(work, target, search.n_lost, err);
         return err_hint(err, "\"seawall events --kind restore_point\" lists them.");
     }
     if (search.n > 1) {

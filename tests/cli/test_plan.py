@@ -67,8 +67,9 @@ def _(t):
     archive = simple(t)
     for args, last in ((["--latest"], 11), (["--backup-end"], 5), (["--lsn", "0/500138"], 5),
                        (["--lsn", "0/7FFFFF"], 7), (["--lsn", "0/800000"], 8),
-                       (["--lsn", "0/BFFFFF"], 11), (["--xid", "740"], 11), (["--name", "x"], 11),
-                       (["--time", "2026-11-22 12:00:00Z"], 11)):
+                       (["--lsn", "0/B00028"], 11), (["--xid", "740"], 8),
+                       (["--name", "point 9"], 9), (["--time", "2026-11-22 12:00:00Z"], 5),
+                       (["--before", "restore_point:point 10"], 10)):
         t.equal(archive.plan_json(*args)["last_wal"], segments(1, last)[0], str(args))
 
 
@@ -77,7 +78,7 @@ def _(t):
     archive = simple(t)
     archive.backup(MIDDLE, 7, 8)
     archive.backup(NEW, 9)
-    for args, label in ((["--latest"], NEW), (["--backup-end"], NEW), (["--xid", "740"], NEW),
+    for args, label in ((["--latest"], NEW), (["--backup-end"], NEW), (["--xid", "755"], NEW),
                         (["--lsn", "0/900138"], NEW), (["--lsn", "0/900137"], MIDDLE),
                         (["--lsn", "0/800138"], MIDDLE), (["--lsn", "0/800137"], OLD),
                         (["--lsn", "0/500138"], OLD),
@@ -86,7 +87,8 @@ def _(t):
                         (["--time", "2026-11-22 15:00:06+03"], MIDDLE),
                         (["--time", "2026-11-22 12:00:05Z"], OLD),
                         (["--latest", "--backup", MIDDLE], MIDDLE),
-                        (["--name", "x", "--backup", OLD], OLD)):
+                        (["--xid", "740"], MIDDLE), (["--name", "point 7"], OLD),
+                        (["--name", "point 10", "--backup", OLD], OLD)):
         plan = archive.plan_json(*args)
         t.equal(plan["backup"]["label"], label, str(args))
         t.equal(plan["window"]["begin_lsn"], "0/500138", "the window begins with the oldest")
@@ -127,13 +129,15 @@ def _(t):
                "names")
     t.contains(err, 'store "a" lacks 2 of 7, store "b" lacks 4 of 7', "per store")
     t.contains(err, "The last healthy segment is " + segments(1, 7)[0], "last healthy")
-    t.contains(err, "--lsn 0/700000", "a safe target")
+    t.contains(err, "--lsn 0/7002D8", "a safe target")
     plan = archive.plan_json("--lsn", "0/700000")
     t.equal((plan["last_wal"], plan["gap_behind"]), (segments(1, 7)[0], True), "it is one")
     t.equal(plan["window"]["end_lsn"], "0/800000", "window")
     t.equal(archive.plan_json("--lsn", "0/600000")["gap_behind"], False, "not right behind")
-    for args in (["--lsn", "0/800000"], ["--lsn", "0/A00000"], ["--xid", "740"], ["--name", "x"],
-                 ["--time", "2026-11-22 12:00:00Z"]):
+    t.equal(archive.plan_json("--time", "2026-11-22 12:00:00Z")["last_wal"], segments(1, 5)[0],
+            "what is before the gap can be reached")
+    for args in (["--lsn", "0/800000"], ["--lsn", "0/A00000"], ["--xid", "740"],
+                 ["--name", "point 8"]):
         refused(t, archive, 12, *args)
 
 

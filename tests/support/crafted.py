@@ -37,11 +37,47 @@ def epoch(label):
         (0, 4), (4, 6), (6, 8), (9, 11), (11, 13), (13, 15))))
 
 
-def record(data=b""):
-    """A WAL record: XLOG_NOOP with data, its CRC right."""
+NOOP, RESTORE_POINT, SWITCH, COMMIT = (0, 0x20), (0, 0x70), (0, 0x40), (1, 0x00)
+POSTGRES_EPOCH = 946684800
+
+
+def record(data=b"", kind=NOOP, xid=0, prev=0):
+    """A WAL record with main data, its CRC right. kind: resource manager and info."""
     body = b"" if not data else struct.pack("=BI", 254, len(data)) + data
-    head = struct.pack("=IIQBB2x", 24 + len(body), 0, 0, 0x20, 0)
+    head = struct.pack("=IIQBB2x", 24 + len(body), xid, prev, kind[1], kind[0])
     return head + struct.pack("=I", seawall.crc32c(body + head)) + body
+
+
+def pg_time(seconds):
+    return struct.pack("=q", int((seconds - POSTGRES_EPOCH) * 1000000))
+
+
+# where the records of segment() begin
+FILLER_AT, COMMIT_AT, POINT_AT, SWITCH_AT = 0x28, 0x248, 0x270, 0x2D8
+
+
+def xid_of(number):
+    """The transaction that commits in segment(number)."""
+    return 700 + 5 * number
+
+
+def segment(number, timeline=1, system_id=seawall.SYSTEM_ID, when=None):
+    """A segment as a server writes it: a commit of xid_of(number), the restore point
+    "point <number>", a switch; linked to the segment before."""
+    when = time.time() if when is None else when
+    out = bytearray(struct.pack("=HHIQI4xQII", 0xD110, 2, timeline, number * SIZE, 0, system_id,
+                                SIZE, PAGE))
+    prev = (number - 1) * SIZE + SWITCH_AT
+    name = b"point %d" % number
+    for at, kind, xid, data in (
+            (FILLER_AT, NOOP, 0, bytes(COMMIT_AT - FILLER_AT - 32)),
+            (COMMIT_AT, COMMIT, xid_of(number), pg_time(when)),
+            (POINT_AT, RESTORE_POINT, 0, pg_time(when) + name.ljust(64, b"\0")),
+            (SWITCH_AT, SWITCH, 0, b"")):
+        out.extend(bytes(at - len(out)))
+        out.extend(record(data, kind, xid, prev))
+        prev = number * SIZE + at
+    return bytes(out) + bytes(SIZE - len(out))
 
 
 def records_segment(number, lengths, timeline=1, size=SIZE, system_id=seawall.SYSTEM_ID,
@@ -49,6 +85,7 @@ def records_segment(number, lengths, timeline=1, size=SIZE, system_id=seawall.SY
     """A segment with records of these data lengths, zeros behind them, as a switch leaves it; and
     the start of each. remaining: bytes of a record from the segment before, in front of them."""
     out, starts, base = bytearray(), [], number * size
+    prev = (number - 1) * size + SWITCH_AT
 
     def page(contrecord):
         address = base + len(out)
@@ -77,7 +114,8 @@ def records_segment(number, lengths, timeline=1, size=SIZE, system_id=seawall.SY
         if len(out) % PAGE == 0:
             page(0)
         starts.append(base + len(out))
-        put(record(bytes(length)))
+        put(record(bytes(length), prev=prev))
+        prev = starts[-1]
     return bytes(out) + bytes(size - len(out)), starts
 
 
@@ -131,8 +169,8 @@ class Archive:
     def wal(self, timeline, numbers, stores=None, created=None, data=None):
         for number in numbers:
             name = self.wal_name(seawall.segment_name(timeline, number, SIZE))
-            self.put(name, data or seawall.segment(number, timeline, SIZE, self.system_id,
-                                                   fill=0.05), stores, created)
+            self.put(name, data or segment(number, timeline, self.system_id, created), stores,
+                     created)
 
     def history(self, timeline, lines, stores=None, text=None):
         text = text or "".join("%d\t%s\tno recovery target specified\n" % line for line in lines)
