@@ -125,6 +125,15 @@ int plan_wal_find(struct plan_work *work, struct plan_wal *ret, struct err *err)
 /* Prove that what is needed is authentic; fills the plan's counts. 0 or -1. */
 int plan_proof(struct plan_work *work, const struct plan_wal *wal, struct err *err) MUST_USE;
 
+/* ---- plan_proof_wal.c ---- */
+
+/*
+ * Every needed segment is authentic, its records follow each other and those before, as its index
+ * tells or (deep) its bytes. ret_created_us: when the last one was archived. 0 or -1.
+ */
+int plan_proof_wal(struct plan_work *work, const struct plan_wal *wal, int64_t *ret_created_us,
+                   struct err *err) MUST_USE;
+
 /* ---- plan_limit.c ---- */
 
 /*
