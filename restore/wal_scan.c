@@ -97,6 +97,10 @@ check_index(const struct scanner *scanner, struct slot *slot, struct err *err)
     struct wal_summary *summary = &slot->segment.summary;
 
     wal_index_summary(&slot->index, summary);
+    if (summary->version == 0 && slot->index.magic != 0)
+        return 0; /* of a server we do not know: nothing more can be said */
+    if (summary->version == 0)
+        return err_set(err, ERR_CORRUPT, "it is no WAL");
     if (summary->start_lsn != slot->segment.number * work->segment_size ||
         summary->end_lsn != summary->start_lsn + work->segment_size ||
         slot->index.system_id != work->survey.owner.system_id)

@@ -16,7 +16,7 @@ MARKER = ".seawall-restore-incomplete"
 
 def make(t, stores="a", usual=True):
     setup, pgdata = archived.setup_with(t, stores)
-    archived.push_all(t, setup, pgdata, [1, 2])
+    archived.push_all(t, setup, pgdata, [1, 2], replayable=True)
     backup = backups.Backup(setup, [t.dir / s for s in stores])
     return setup, backup.usual() if usual else backup
 

@@ -2,6 +2,7 @@
 """archived.py: small archives on directory stores for the cli checks."""
 import pathlib
 
+import madewal
 import seawall
 import tap
 
@@ -22,10 +23,13 @@ def setup_with(t, stores="a", **settings):
     return setup, seawall.Pgdata(t.dir / "data", segment_size=MIB)
 
 
-def push_all(t, setup, pgdata, numbers):
-    """Archive segments and remove them from pg_wal, as the server does later."""
+def push_all(t, setup, pgdata, numbers, replayable=False):
+    """Archive segments and remove them from pg_wal, as the server does later. replayable: their
+    records are in order."""
     for number in numbers:
-        path = pgdata.write_segment(number)
+        path = (pgdata.write(pgdata.name(number), madewal.segment(number, pgdata.timeline,
+                                                                  pgdata.system_id))
+                if replayable else pgdata.write_segment(number))
         result = setup.push(pgdata, path)
         t.equal(result.code, 0, "push of %s: %s" % (path, result.err))
         (pgdata.dir / path).unlink()

@@ -21,10 +21,8 @@ import time
 import archived
 import seawall
 import tap
+from madewal import PAGE, POINT_AT, SIZE, SWITCH_AT, record, segment
 
-MIB = 1 << 20
-SIZE = MIB
-PAGE = 8192
 
 
 def lsn(position):
@@ -35,49 +33,6 @@ def epoch(label):
     """Seconds since 1970 of a backup's label."""
     return calendar.timegm(tuple(int(label[a:b]) for a, b in (
         (0, 4), (4, 6), (6, 8), (9, 11), (11, 13), (13, 15))))
-
-
-NOOP, RESTORE_POINT, SWITCH, COMMIT = (0, 0x20), (0, 0x70), (0, 0x40), (1, 0x00)
-POSTGRES_EPOCH = 946684800
-
-
-def record(data=b"", kind=NOOP, xid=0, prev=0):
-    """A WAL record with main data, its CRC right. kind: resource manager and info."""
-    body = b"" if not data else struct.pack("=BI", 254, len(data)) + data
-    head = struct.pack("=IIQBB2x", 24 + len(body), xid, prev, kind[1], kind[0])
-    return head + struct.pack("=I", seawall.crc32c(body + head)) + body
-
-
-def pg_time(seconds):
-    return struct.pack("=q", int((seconds - POSTGRES_EPOCH) * 1000000))
-
-
-# where the records of segment() begin
-FILLER_AT, COMMIT_AT, POINT_AT, SWITCH_AT = 0x28, 0x248, 0x270, 0x2D8
-
-
-def xid_of(number):
-    """The transaction that commits in segment(number)."""
-    return 700 + 5 * number
-
-
-def segment(number, timeline=1, system_id=seawall.SYSTEM_ID, when=None):
-    """A segment as a server writes it: a commit of xid_of(number), the restore point
-    "point <number>", a switch; linked to the segment before."""
-    when = time.time() if when is None else when
-    out = bytearray(struct.pack("=HHIQI4xQII", 0xD110, 2, timeline, number * SIZE, 0, system_id,
-                                SIZE, PAGE))
-    prev = (number - 1) * SIZE + SWITCH_AT
-    name = b"point %d" % number
-    for at, kind, xid, data in (
-            (FILLER_AT, NOOP, 0, bytes(COMMIT_AT - FILLER_AT - 32)),
-            (COMMIT_AT, COMMIT, xid_of(number), pg_time(when)),
-            (POINT_AT, RESTORE_POINT, 0, pg_time(when) + name.ljust(64, b"\0")),
-            (SWITCH_AT, SWITCH, 0, b"")):
-        out.extend(bytes(at - len(out)))
-        out.extend(record(data, kind, xid, prev))
-        prev = number * SIZE + at
-    return bytes(out) + bytes(SIZE - len(out))
 
 
 def records_segment(number, lengths, timeline=1, size=SIZE, system_id=seawall.SYSTEM_ID,
