@@ -150,8 +150,8 @@ whole_segments_say_the_same_in_pieces(void **state UNUSED)
 }
 
 /*
- * Every bit of seven pages is turned; an eighth goes on with them. What is no padding is found out, at or before the place, and
- * what was handed out until then is what the undamaged segment has.
+ * Every bit of seven pages is turned; an eighth goes on with them. What is no padding is found out,
+ * at or before the place, and what was handed out until then is what the undamaged segment has.
  */
 static void
 every_turned_bit_is_found(void **state UNUSED)
