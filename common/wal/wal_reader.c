@@ -173,6 +173,7 @@ accept_record(struct wal_reader *reader, const uint8_t *bytes, size_t available,
         summary->switched = true;
         record->end_lsn = summary->end_lsn;
         reader->state = WAL_READER_ZEROS;
+        reader->padding = 0; /* zeros begin at once */
     }
     if (summary->n_records++ == 0) {
         summary->first_lsn = record->lsn;

@@ -268,7 +268,7 @@ def inspect(pg, start, end):
 
 def other_version(t, major):
     pg, archive = archiving(t, wal_segsize=1, bin=npmpg.bindir(major))
-    pg.configure(wal_level="logical")
+    pg.configure(wal_level="logical", wal_keep_size="512MB")
     pg.start()
     start = pg.value("select pg_current_wal_insert_lsn()")
     work(pg)
