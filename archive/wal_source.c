@@ -11,6 +11,7 @@
 #include "base/io.h"
 #include "base/process.h"
 #include "wal/wal_history.h"
+#include "wal/wal_indexer.h"
 #include "wal/wal_page.h"
 
 #define PIECE_SIZE (256 * KIB)
@@ -22,6 +23,8 @@ struct source {
     struct wal_name wal;
     int fd;
     struct stat st;
+    struct wal_indexer *indexer; /* of a whole segment; else NULL */
+    bool warned;                 /* that its first page is wrong */
 };
 
 int
@@ -100,7 +103,7 @@ check_content(const struct source *source, const struct pgdata *pgdata, const ui
 
 /* wal_check = "warn": store it all the same, for a full pg_wal stops the server. */
 static int
-judge(const struct archive *archive, const struct source *source, int rc, struct notices *notices,
+judge(const struct archive *archive, struct source *source, int rc, struct notices *notices,
       struct err *err)
 {
     if (rc == 0 || err->kind == ERR_INTERNAL)
@@ -109,6 +112,7 @@ judge(const struct archive *archive, const struct source *source, int rc, struct
         return err_wrap(err, "\"%s\"", source->path);
     notice_err(notices, LOG_WARNING, err, "archiving \"%s\" although its first page is wrong",
                source->path);
+    source->warned = true;
     err_clear(err);
     return 0;
 }
@@ -154,6 +158,8 @@ pack_content(const struct archive *archive, const struct pgdata *pgdata, struct 
             return -1;
         if (object_packer_write(packer, piece, got, err) < 0)
             return -1;
+        if (source->indexer != NULL)
+            wal_indexer_feed(source->indexer, piece, got);
         if (process_stop_requested() != 0)
             return err_set(err, ERR_TRANSIENT, "interrupted while reading \"%s\"", source->path);
         first = false;
@@ -162,22 +168,49 @@ pack_content(const struct archive *archive, const struct pgdata *pgdata, struct 
     return check_unchanged(source, err);
 }
 
+/*
+ * What the segment says of itself. Damage is no reason to refuse it: nobody has a better copy, and
+ * recovery may end before it.
+ */
+static int
+make_index(const struct source *source, struct notices *notices, struct buf *bytes,
+           struct object_index *ret_index, struct err *err)
+{
+    struct wal_damage damage;
+    char lsn[WAL_LSN_TEXT_SIZE];
+
+    if (source->indexer == NULL)
+        return 0;
+    if (wal_indexer_finish(source->indexer, bytes, &damage, err) < 0)
+        return -1;
+    *ret_index = (struct object_index){WAL_INDEX_VERSION, bytes->data, bytes->size};
+    if (damage.kind != WAL_DAMAGE_NONE && !source->warned)
+        notice(notices, LOG_WARNING, "archiving \"%s\" although its WAL is damaged at %s: %s",
+               source->path, wal_lsn_text(damage.lsn, lsn), damage.why);
+    return 0;
+}
+
 static int
 pack_source(const struct archive *archive, const struct pgdata *pgdata, struct source *source,
             struct notices *notices, struct wal_object *object, struct err *err)
 {
     struct object_owner owner = {archive->settings->cluster, pgdata->system_id};
     struct object_label label = {.name = object->name, .system_id = pgdata->system_id};
-    struct object_index no_index = {.version = 0};
+    struct object_index index = {.version = 0};
+    AUTO(wal_indexer) struct wal_indexer *indexer = NULL;
+    AUTO(buf) struct buf index_bytes = BUF_INIT(OBJECT_INDEX_MAX);
     uint64_t size = (uint64_t)source->st.st_size;
 
+    if (source->wal.kind == WAL_NAME_SEGMENT && wal_indexer_new(&indexer, err) < 0)
+        return -1;
+    source->indexer = indexer;
     object_name_of_wal(&owner, &source->wal, object->name);
     if (object_packer_new(&archive->format, &archive->writer, size, &object->packer, err) < 0 ||
-        pack_content(archive, pgdata, source, object->packer, notices, err) < 0)
+        pack_content(archive, pgdata, source, object->packer, notices, err) < 0 ||
+        make_index(source, notices, &index_bytes, &index, err) < 0)
         return -1;
     label.created_us = clock_real_us();
-    return object_packer_finish(object->packer, &label, &no_index, object->spans, &object->seal,
-                                err);
+    return object_packer_finish(object->packer, &label, &index, object->spans, &object->seal, err);
 }
 
 int

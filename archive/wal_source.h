@@ -5,7 +5,8 @@
  * The file is opened without following a link and without blocking, its first page
  * is held against its name and its server, and every byte is read exactly once, so
  * what is stored is one snapshot even if somebody writes to the file meanwhile (which
- * is noticed and refused).
+ * is noticed and refused). While a whole segment is read its records are, and what they
+ * say becomes its segment index; damage found in them is a notice and no reason to refuse.
  */
 #ifndef ARCHIVE_WAL_SOURCE_H
 #define ARCHIVE_WAL_SOURCE_H

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: PostgreSQL */
-#include <nmmintrin.h>
+#include <immintrin.h>
 #include <string.h>
-#include <wmmintrin.h>
 
 #include "wal/crc32c.h"
 #include "wal/crc32c_instruction.h"
@@ -11,7 +10,8 @@
 /*
  * The instruction takes one cycle but its result three: three pieces are summed up side by side and
  * put together. x^(8n - 33) modulo the polynomial moves a CRC over n bytes: the carry-less product
- * of two reflected values is one power of x too high, and the instruction that reduces it brings 32.
+ * of two reflected values is one power of x too high, and the instruction that reduces it
+ * brings 32.
  */
 struct stride {
     size_t size; /* of one of the three pieces */

@@ -14,8 +14,7 @@
 #define INFO_OF_RMGR 0xf0
 
 int
-wal_reader_new(wal_record_sink sink, void *context, struct wal_reader **ret_reader,
-               struct err *err)
+wal_reader_new(wal_record_sink sink, void *context, struct wal_reader **ret_reader, struct err *err)
 {
     struct wal_reader *reader = malloc(sizeof(*reader));
 
@@ -174,6 +173,7 @@ accept_record(struct wal_reader *reader, const uint8_t *bytes, size_t available,
         summary->switched = true;
         record->end_lsn = summary->end_lsn;
         reader->state = WAL_READER_ZEROS;
+        reader->padding = 0; /* zeros begin at once */
     }
     if (summary->n_records++ == 0) {
         summary->first_lsn = record->lsn;
@@ -199,8 +199,7 @@ check_crc(struct wal_reader *reader, const uint8_t *header, uint32_t crc_of_body
     return false;
 }
 
-static size_t
-take_part(struct wal_reader *reader, const uint8_t *bytes, size_t room);
+static size_t take_part(struct wal_reader *reader, const uint8_t *bytes, size_t room);
 
 /* Records that lie whole in what there is of this page are proven where they stand. */
 static size_t
@@ -279,8 +278,7 @@ take_part(struct wal_reader *reader, const uint8_t *bytes, size_t room)
     } else {
         piece = MIN_OF(reader->total - reader->got, room);
         if (reader->got < WAL_READER_KEPT)
-            memcpy(reader->kept + reader->got, bytes,
-                   MIN_OF(piece, WAL_READER_KEPT - reader->got));
+            memcpy(reader->kept + reader->got, bytes, MIN_OF(piece, WAL_READER_KEPT - reader->got));
         reader->crc = crc32c(reader->crc, bytes, piece);
         reader->got += (uint32_t)piece;
     }
@@ -393,8 +391,7 @@ wal_reader_finish(struct wal_reader *reader)
         wal_reader_damage(reader, WAL_DAMAGE_PAGE, summary->start_lsn + reader->offset,
                           "the segment is shorter than it says");
     else if (reader->says_overwritten)
-        wal_reader_damage(reader, WAL_DAMAGE_RECORD, summary->end_lsn,
-                          wal_reader_abandons_unnamed);
+        wal_reader_damage(reader, WAL_DAMAGE_RECORD, summary->end_lsn, wal_reader_abandons_unnamed);
     else if (reader->state == WAL_READER_RECORD)
         leave_open(reader);
     return summary;

@@ -25,8 +25,8 @@
 
 enum wal_damage_kind {
     WAL_DAMAGE_NONE,
-    WAL_DAMAGE_PAGE,    /* page header: magic, address, flags, timeline, length of continuation */
-    WAL_DAMAGE_RECORD,  /* length, resource manager, order inside */
+    WAL_DAMAGE_PAGE,   /* page header: magic, address, flags, timeline, length of continuation */
+    WAL_DAMAGE_RECORD, /* length, resource manager, order inside */
     WAL_DAMAGE_CRC,
     WAL_DAMAGE_LINK,    /* xl_prev is not the record before */
     WAL_DAMAGE_UNKNOWN, /* WAL of a version or a machine we do not know: nothing is said of it */
@@ -45,9 +45,9 @@ struct wal_damage {
 
 /* A part of a record at a border of the segment. */
 struct wal_edge {
-    uint32_t size;   /* bytes of the record on this side; 0: no record crosses the border */
-    uint32_t kept;   /* of them in bytes[]: all, or the first WAL_EDGE_KEPT */
-    uint32_t crc;    /* CRC-32C of the bytes not kept, as a sum of their own */
+    uint32_t size; /* bytes of the record on this side; 0: no record crosses the border */
+    uint32_t kept; /* of them in bytes[]: all, or the first WAL_EDGE_KEPT */
+    uint32_t crc;  /* CRC-32C of the bytes not kept, as a sum of their own */
     uint8_t bytes[WAL_EDGE_KEPT];
 };
 
@@ -70,9 +70,9 @@ struct wal_summary {
     uint32_t head_wanted;    /* what the record that led into it lacks before: head.size, or more
                                 when it goes on in a further segment */
     uint64_t n_records;
-    bool switched;           /* ends with a switch: the rest is zeros */
-    bool zero_end;           /* WAL ends before the segment does: zeros follow (archived partial) */
-    bool overwritten;        /* a page of it abandons the record that led into it; no head then */
+    bool switched;    /* ends with a switch: the rest is zeros */
+    bool zero_end;    /* WAL ends before the segment does: zeros follow (archived partial) */
+    bool overwritten; /* a page of it abandons the record that led into it; no head then */
     uint64_t overwritten_lsn; /* which one that was */
     struct wal_damage damage;
     struct wal_edge head; /* of a record begun before */

@@ -166,8 +166,8 @@ wal_reader_take_page(struct wal_reader *reader, const uint8_t *bytes, size_t siz
     (void)wal_page_read_header(reader->page_header, sizeof(reader->page_header), &header);
     if (reader->state == WAL_READER_BETWEEN &&
         memcmp(reader->page_header, zeros, sizeof(zeros)) == 0)
-        wal_reader_end_of_wal(reader, reader->summary.start_lsn + reader->offset -
-                                          reader->page_header_got);
+        wal_reader_end_of_wal(reader,
+                              reader->summary.start_lsn + reader->offset - reader->page_header_got);
     else if ((first ? check_first : check_later)(reader, &header) &&
              check_continuation(reader, &header))
         reader->page_left = reader->summary.page_size - (uint32_t)needed;

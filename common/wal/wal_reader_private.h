@@ -34,9 +34,9 @@ struct wal_reader {
     uint64_t abandoned_lsn; /* 0: it began before the segment */
     uint64_t begun_lsn;     /* of the record at hand; of WAL's end */
     uint32_t begun_timeline;
-    uint32_t total;  /* of the record at hand; 0: not there yet */
+    uint32_t total; /* of the record at hand; 0: not there yet */
     uint32_t got;
-    uint32_t crc;    /* of it, its header apart */
+    uint32_t crc; /* of it, its header apart */
     struct wal_record record;
     struct wal_summary summary;
     uint8_t kept[WAL_READER_KEPT];

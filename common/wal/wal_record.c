@@ -138,8 +138,7 @@ static const char *
 take_other(struct view *view, uint8_t id, struct wal_record *record)
 {
     if (id == ID_ORIGIN)
-        return take(view, &record->origin, sizeof(record->origin)) ? NULL
-                                                                   : "the origin is cut off";
+        return take(view, &record->origin, sizeof(record->origin)) ? NULL : "the origin is cut off";
     if (id == ID_TOP_XID && record->version >= TOP_XID_SINCE)
         return take(view, &record->top_xid, sizeof(record->top_xid))
                    ? NULL

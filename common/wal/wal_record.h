@@ -31,26 +31,26 @@ struct wal_block {
     struct wal_relation relation;
     uint32_t block;
     uint8_t id;
-    uint8_t fork;         /* 0 main, 1 fsm, 2 vm, 3 init */
+    uint8_t fork; /* 0 main, 1 fsm, 2 vm, 3 init */
     bool will_init;
     bool has_image;
-    bool image_applies;   /* false: for consistency checking only */
-    uint8_t image_info;   /* as it stands */
-    uint16_t image_size;  /* stored bytes */
+    bool image_applies;  /* false: for consistency checking only */
+    uint8_t image_info;  /* as it stands */
+    uint16_t image_size; /* stored bytes */
     uint16_t hole_offset;
-    uint16_t hole_size;   /* of a compressed image; another's hole is what it lacks of a page */
-    uint16_t data_size;   /* of the block's own data, behind its image */
+    uint16_t hole_size; /* of a compressed image; another's hole is what it lacks of a page */
+    uint16_t data_size; /* of the block's own data, behind its image */
 };
 
 struct wal_record {
-    int version; /* PostgreSQL's major version, 13 to 18 */
+    int version;       /* PostgreSQL's major version, 13 to 18 */
     uint32_t timeline; /* of the page it begins on */
     uint64_t lsn;      /* where it begins */
     uint64_t end_lsn;  /* behind its last byte, aligned: where the next may begin */
     uint64_t prev_lsn;
-    uint32_t size;     /* of the whole record */
+    uint32_t size; /* of the whole record */
     uint32_t xid;
-    uint32_t top_xid;  /* 0: not said */
+    uint32_t top_xid; /* 0: not said */
     uint16_t origin;
     uint8_t info;
     uint8_t rmgr;

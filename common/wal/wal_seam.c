@@ -160,8 +160,8 @@ join(struct wal_seam *seam, const struct wal_summary *next, struct wal_record *r
     memcpy(seam->joined, seam->bytes, seam->kept);
     memcpy(&size, seam->joined, sizeof(size));
     memcpy(&wanted_crc, seam->joined + CRC_OFFSET, sizeof(wanted_crc));
-    uint32_t crc = crc32c(0, seam->joined + WAL_RECORD_HEADER_SIZE,
-                          seam->kept - WAL_RECORD_HEADER_SIZE);
+    uint32_t crc =
+        crc32c(0, seam->joined + WAL_RECORD_HEADER_SIZE, seam->kept - WAL_RECORD_HEADER_SIZE);
     crc = crc32c_combine(crc, seam->crc, seam->size - seam->kept);
     if (crc32c(crc, seam->joined, CRC_OFFSET) != wanted_crc)
         return "the checksum of the record that crosses does not hold";
@@ -202,8 +202,7 @@ move_on(struct wal_seam *seam, const struct wal_summary *next, uint64_t lsn)
 }
 
 static int
-broken(struct wal_seam *seam, const struct wal_summary *next, const char *why,
-       const char **ret_why)
+broken(struct wal_seam *seam, const struct wal_summary *next, const char *why, const char **ret_why)
 {
     wal_seam_begin(seam, next);
     *ret_why = why;
@@ -236,7 +235,7 @@ wal_seam_next(struct wal_seam *seam, const struct wal_summary *next, struct wal_
     const char *why = check_neighbours(seam, next);
 
     if (why == NULL)
-        why = seam->wanted == 0    ? check_clean(seam, next)
+        why = seam->wanted == 0   ? check_clean(seam, next)
               : next->overwritten ? check_abandoned(seam, next)
                                   : check_continued(seam, next);
     if (why != NULL)

@@ -26,16 +26,16 @@ struct wal_seam {
     uint32_t segment_size;
     uint32_t timeline; /* of the last page */
     uint64_t system_id;
-    uint64_t end_lsn;     /* of the last segment */
-    uint64_t last_lsn;    /* last complete record; 0: none seen */
-    uint32_t wanted;      /* what is still missing of an open record; 0: none is open */
-    uint64_t open_lsn;    /* where that begins; 0: before the first segment */
-    uint32_t open_size;   /* of the whole record */
+    uint64_t end_lsn;   /* of the last segment */
+    uint64_t last_lsn;  /* last complete record; 0: none seen */
+    uint32_t wanted;    /* what is still missing of an open record; 0: none is open */
+    uint64_t open_lsn;  /* where that begins; 0: before the first segment */
+    uint32_t open_size; /* of the whole record */
     uint32_t open_timeline;
-    uint32_t size;        /* what there is of it */
-    uint32_t kept;        /* of that in bytes[]: its beginning without a gap */
-    uint32_t crc;         /* CRC-32C of what is not kept */
-    const char *ended;    /* why nothing can follow; NULL: it can */
+    uint32_t size;     /* what there is of it */
+    uint32_t kept;     /* of that in bytes[]: its beginning without a gap */
+    uint32_t crc;      /* CRC-32C of what is not kept */
+    const char *ended; /* why nothing can follow; NULL: it can */
     uint8_t bytes[2 * WAL_EDGE_KEPT];
     uint8_t joined[2 * WAL_EDGE_KEPT]; /* the last one that was complete */
 };

@@ -51,6 +51,10 @@ wal_output_bytes(struct wal_output *output, const void *bytes, size_t size)
 
     if (output->full)
         return;
+    if (buf->limit - buf->size < size) {
+        output->full = true;
+        return;
+    }
     if (buf->capacity - buf->size < size) {
         struct err ignored;
 

@@ -6,10 +6,12 @@
  *
  *      objtool keygen WRITERFILE                      writes a writer key, prints the public one
  *      objtool pack [--compression none|lz4|zstd] [--level N] [--created MICROSECONDS]
- *                   (--none | --recipient R...) --writer WRITERFILE
+ *                   (--none | --recipient R...) --writer WRITERFILE [--index INDEX]
  *                   --name NAME --system-id ID IN OUT
  *      objtool unpack [--identity FILE...] --writer PUBLIC --name NAME --system-id ID IN OUT
  *      objtool show --writer PUBLIC IN                the verified seal, one value a line
+ *      objtool index [--identity FILE...] --writer PUBLIC IN OUT
+ *                                                     the segment index; prints its version
  *
  * Exit code 0, or 1 with the reason on stderr; unpack leaves no OUT behind then.
  */
@@ -28,6 +30,7 @@
 struct options {
     const char *compression;
     const char *writer;
+    const char *index;
     const char *name;
     const char *identities[KEYS_MAX];
     size_t n_identities;
@@ -100,7 +103,9 @@ pack(const struct options *options, struct err *err)
     AUTO(secret_buf) struct buf key_text = BUF_INIT(SECRET_FILE_MAX);
     AUTO(writer_key) struct writer_key key;
     AUTO(buf) struct buf file = BUF_INIT(INPUT_MAX);
+    AUTO(buf) struct buf index_bytes = BUF_INIT(OBJECT_INDEX_MAX + 1);
     AUTO(object_packer) struct object_packer *packer = NULL;
+    struct object_index index = {.version = 0};
     struct span spans[2];
 
     if (strcmp(options->compression, "none") == 0)
@@ -110,13 +115,17 @@ pack(const struct options *options, struct err *err)
     format.encryption = options->none ? ENCRYPTION_NONE : ENCRYPTION_AGE;
     format.recipients = options->recipients;
     format.n_recipients = options->n_recipients;
+    if (options->index != NULL && read_file(options->index, &index_bytes, err) < 0)
+        return -1;
+    if (options->index != NULL)
+        index = (struct object_index){1, index_bytes.data, index_bytes.size};
     if (read_file(options->writer, &key_text, err) < 0 ||
         writer_key_parse((const char *)key_text.data, key_text.size, options->writer, &key, err) <
             0 ||
         read_file(options->paths[0], &file, err) < 0 ||
         object_packer_new(&format, &key, file.size, &packer, err) < 0 ||
         object_packer_write(packer, file.data, file.size, err) < 0 ||
-        object_packer_finish(packer, &label, NULL, spans, NULL, err) < 0)
+        object_packer_finish(packer, &label, &index, spans, NULL, err) < 0)
         return -1;
     return write_file(options->paths[1], spans, ARRAY_SIZE(spans), err);
 }
@@ -188,6 +197,25 @@ show(const struct options *options, struct err *err)
 }
 
 static int
+show_index(const struct options *options, struct err *err)
+{
+    AUTO(keyring) struct keyring keyring = KEYRING_INIT;
+    AUTO(buf) struct buf bytes = BUF_INIT(INPUT_MAX);
+    AUTO(buf) struct buf index = BUF_INIT(OBJECT_INDEX_MAX);
+    uint32_t version = 0;
+
+    if (load_keyring(options, &keyring, err) < 0 ||
+        read_file(options->paths[0], &bytes, err) < 0)
+        return -1;
+    int rc = object_read_index(bytes.data, bytes.size, &keyring, &version, &index, err);
+    if (rc != 0)
+        return rc < 0 ? -1 : err_set(err, ERR_CORRUPT, "the object is cut off");
+    (void)printf("%u\n", version);
+    const struct span span = {index.data, index.size};
+    return write_file(options->paths[1], &span, 1, err);
+}
+
+static int
 read_number(const char *text, uint64_t *ret, struct err *err)
 {
     if (!decimal_read(text, strlen(text), UINT64_MAX, ret))
@@ -205,6 +233,7 @@ read_option(struct options *options, const char *name, const char *value, struct
     } texts[] = {
         {"--compression", &options->compression},
         {"--writer", &options->writer},
+        {"--index", &options->index},
         {"--name", &options->name},
     };
 
@@ -256,7 +285,7 @@ run(int argc, char **argv, struct err *err)
     struct options options = {.compression = "lz4"};
 
     if (argc < 3)
-        return err_set(err, ERR_CONFIG, "usage: objtool keygen|pack|unpack|show ...");
+        return err_set(err, ERR_CONFIG, "usage: objtool keygen|pack|unpack|show|index ...");
     if (read_options(argc, argv, &options, err) < 0)
         return -1;
     if (strcmp(argv[1], "keygen") == 0 && options.n_paths == 1)
@@ -265,6 +294,8 @@ run(int argc, char **argv, struct err *err)
         return err_set(err, ERR_CONFIG, "--writer is missing");
     if (strcmp(argv[1], "show") == 0 && options.n_paths == 1)
         return show(&options, err);
+    if (strcmp(argv[1], "index") == 0 && options.n_paths == 2)
+        return show_index(&options, err);
     if (options.name == NULL || options.n_paths != 2)
         return err_set(err, ERR_CONFIG, "--name or a file is missing");
     if (strcmp(argv[1], "pack") == 0)

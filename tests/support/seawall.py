@@ -7,6 +7,7 @@
     result = setup.fetch(pgdata, seawall.segment_name(1, 1), "pg_wal/RECOVERYXLOG")
 """
 import collections
+import functools
 import os
 import pathlib
 import re
@@ -215,8 +216,9 @@ def segment_name(timeline, number, size=16 * MIB):
 
 def segment(number, timeline=1, size=16 * MIB, system_id=SYSTEM_ID, seed=0, fill=1.0):
     """The bytes of a WAL segment of PostgreSQL 15 on this machine's byte order: every page has
-    a correct header; behind it stands text that depends on seed, number and page, compressible
-    about like real WAL. fill < 1 leaves the last pages zero, as a forced switch does."""
+    a correct header and one XLOG_NOOP record that fills it, with text that depends on seed, number
+    and page, compressible about like real WAL. fill < 1 leaves the last pages zero, as a forced
+    switch does."""
     pages = []
     start = number * size
     for page in range(size // 8192):
@@ -227,21 +229,62 @@ def segment(number, timeline=1, size=16 * MIB, system_id=SYSTEM_ID, seed=0, fill
         header = struct.pack("=HHIQI4x", 0xD110, 0x0002 if page == 0 else 0, timeline, address, 0)
         if page == 0:
             header += struct.pack("=QII", system_id, size, 8192)
-        unit = b"".join(struct.pack("=IIQ", seed, (address * 2654435761 + i * 40503) & 0xFFFFFFFF,
-                                    address + i) for i in range(32))
-        body = (unit * (8192 // len(unit) + 1))[:8192 - len(header)]
-        pages.append(header + body)
+        before = address - 8192 + (40 if page == 1 else 24)
+        pages.append(header + filler(8192 - len(header), max(before, 0), seed, address))
     return b"".join(pages)
+
+
+def filler(length, before, seed, address):
+    """A record of this length; only its first 517 bytes of data change, so that its CRC is cheap."""
+    text = struct.pack("=BI", 254, length - 29) + b"".join(
+        struct.pack("=IIQ", seed, (address * 2654435761 + i * 40503) & 0xFFFFFFFF, address + i)
+        for i in range(32))
+    rest = length - 24 - len(text)
+    head = struct.pack("=IIQBB2x", length, 0, before, 0x20, 0)
+    crc = crc_step(head, crc_skip(rest, crc_step(text, 0xFFFFFFFF))) ^ 0xFFFFFFFF
+    return head + struct.pack("=I", crc) + text + FILLER[:rest]
+
+
+FILLER = bytes(range(64, 96)) * 256
+
+
+@functools.cache
+def crc_table():
+    table = []
+    for crc in range(256):
+        for _ in range(8):
+            crc = crc >> 1 ^ (0x82F63B78 if crc & 1 else 0)
+        table.append(crc)
+    return table
+
+
+def crc_step(data, crc):
+    """CRC-32C's register behind these bytes."""
+    table = crc_table()
+    for byte in data:
+        crc = crc >> 8 ^ table[(crc ^ byte) & 0xFF]
+    return crc
+
+
+@functools.cache
+def crc_columns(length):
+    """What `length` bytes of FILLER make of a register of zeros, and of each single bit."""
+    zeros = crc_step(FILLER[:length], 0)
+    return zeros, [crc_step(FILLER[:length], 1 << bit) ^ zeros for bit in range(32)]
+
+
+def crc_skip(length, crc):
+    """The register behind `length` bytes of FILLER."""
+    result, columns = crc_columns(length)
+    for bit, column in enumerate(columns):
+        if crc >> bit & 1:
+            result ^= column
+    return result
 
 
 def crc32c(data):
     """CRC-32C (RFC 3720) of bytes."""
-    crc = 0xFFFFFFFF
-    for byte in data:
-        crc ^= byte
-        for _ in range(8):
-            crc = crc >> 1 ^ (0x82F63B78 if crc & 1 else 0)
-    return crc ^ 0xFFFFFFFF
+    return crc_step(data, 0xFFFFFFFF) ^ 0xFFFFFFFF
 
 
 def pg_control(system_id=SYSTEM_ID, timeline=1, segment_size=16 * MIB, checkpoint=0x1000028,

@@ -8,9 +8,9 @@
  * The files are consecutive segments; they are fed in pieces of PIECE bytes. A record that crosses
  * a border stands where it begins. Lines:
  *
- *     START TOTAL IMAGES RMGR INFO XID PREV END TOP ORIGIN MAIN/SHOWN [ID:SPC/DB/REL:FORK:BLOCK[!]]...
- *     # segment START END VERSION TIMELINES RECORDS OUTCOME
- *     # seam LSN OUTCOME
+ *     START TOTAL IMAGES RMGR INFO XID PREV END TOP ORIGIN MAIN/SHOWN
+ * [ID:SPC/DB/REL:FORK:BLOCK[!]]... # segment START END VERSION TIMELINES RECORDS OUTCOME # seam LSN
+ * OUTCOME
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -39,11 +39,11 @@ print_record(void *context, const struct wal_record *record)
         const struct wal_block *block = &record->blocks[i];
 
         (void)fprintf(out, " %u:%" PRIu32 "/%" PRIu32 "/%" PRIu32 ":%u:%" PRIu32 "%s", block->id,
-                      block->relation.tablespace, block->relation.database,
-                      block->relation.number, block->fork, block->block,
-                      !block->has_image       ? ""
+                      block->relation.tablespace, block->relation.database, block->relation.number,
+                      block->fork, block->block,
+                      !block->has_image      ? ""
                       : block->image_applies ? "!"
-                                              : "?");
+                                             : "?");
     }
     (void)fputc('\n', out);
 }
@@ -126,11 +126,10 @@ main(int argc, char **argv)
         else
             print_seam(&seam, summary);
         (void)fwrite(text, 1, size, stdout);
-        (void)printf("# segment %" PRIx64 " %" PRIx64 " %d %" PRIu32 "-%" PRIu32 " %" PRIu64
-                     " %s\n",
-                     summary->start_lsn, summary->last_end_lsn, summary->version,
-                     summary->timeline_first, summary->timeline_last, summary->n_records,
-                     outcome_of(summary));
+        (void)printf(
+            "# segment %" PRIx64 " %" PRIx64 " %d %" PRIu32 "-%" PRIu32 " %" PRIu64 " %s\n",
+            summary->start_lsn, summary->last_end_lsn, summary->version, summary->timeline_first,
+            summary->timeline_last, summary->n_records, outcome_of(summary));
     }
     wal_reader_free(reader);
     (void)fclose(lines);
