@@ -193,7 +193,9 @@ make(struct plan_work *work, struct backup_complete *ret_complete, struct err *e
     if (plan_path_check(work, err) < 0 || plan_wal_find(work, &wal, err) < 0)
         return -1;
     fill_window(work, &wal);
-    if (plan_proof(work, &wal, err) < 0)
+    work->plan.rpo_s = work->archive->settings->rpo;
+    work->plan.rto_s = work->archive->settings->rto;
+    if (plan_proof(work, &wal, err) < 0 || plan_loss_count(work, &wal, err) < 0)
         return -1;
     const struct backups_source source = {work->archive, &work->survey.owner, work->notices,
                                           request->deadline_ms};

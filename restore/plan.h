@@ -36,6 +36,14 @@ struct plan_store {
     uint64_t n_segments; /* of the needed ones */
 };
 
+/* What the archive has and recovery leaves behind. Times are microseconds since 1970, 0: none. */
+struct plan_loss {
+    uint64_t commits; /* behind the target */
+    bool more;        /* there may be more: not all WAL behind it could be read */
+    int64_t kept_us;  /* the last commit that is kept */
+    int64_t last_us;  /* the last one that is not */
+};
+
 struct plan {
     struct recovery_target target;
     char event[PLAN_EVENT_SIZE]; /* of TARGET_BEFORE: what it is that is undone */
@@ -62,6 +70,13 @@ struct plan {
     bool gap_behind;
     uint64_t backup_bytes; /* restored size */
     uint64_t fetch_bytes;  /* stored size of backup and WAL, without the headers of objects */
+    uint64_t fetch_rate;   /* bytes a second, as the last segment has just come; 0: not measured */
+    int64_t fetch_s;       /* seconds, at that rate */
+    uint64_t replay_rate;  /* bytes of WAL a second: assumed */
+    int64_t replay_s;
+    struct plan_loss loss;
+    int64_t rpo_s;         /* the objectives of the configuration */
+    int64_t rto_s;
     /*
      * Recovery along this path can go to any point from the end of the oldest backup whose WAL
      * leads here without a gap, as listings tell, to the end of the last segment before the first

@@ -69,6 +69,30 @@ json_stores(struct json *json, const struct plan *plan)
     json_close(json);
 }
 
+/* For people and reports; a restore has no use for it, so it is not read back. */
+static void
+json_cost(struct json *json, const struct plan *plan)
+{
+    json_open_object(json, "cost");
+    json_add_number(json, "fetch_bytes_per_second", (int64_t)plan->fetch_rate);
+    json_add_text(json, "fetch_rate_source", "measured with one segment");
+    json_add_number(json, "fetch_seconds", plan->fetch_s);
+    json_add_number(json, "replay_bytes_per_second", (int64_t)plan->replay_rate);
+    json_add_text(json, "replay_rate_source", "assumed");
+    json_add_number(json, "replay_seconds", plan->replay_s);
+    json_add_number(json, "rto_seconds", plan->rto_s);
+    json_close(json);
+    json_open_object(json, "loss");
+    json_add_number(json, "commits", (int64_t)plan->loss.commits);
+    json_add_bool(json, "more", plan->loss.more);
+    json_add_number(json, "kept_us", plan->loss.kept_us);
+    json_add_number(json, "last_us", plan->loss.last_us);
+    json_add_number(json, "rpo_seconds", plan->rpo_s);
+    json_close(json);
+    if (plan->event[0] != '\0')
+        json_add_text(json, "event", plan->event);
+}
+
 void
 plan_json(const struct plan *plan, struct json *json)
 {
@@ -88,6 +112,7 @@ plan_json(const struct plan *plan, struct json *json)
     json_add_number(json, "segments", (int64_t)plan->n_segments);
     json_add_bool(json, "gap_behind", plan->gap_behind);
     json_add_number(json, "fetch_bytes", (int64_t)plan->fetch_bytes);
+    json_cost(json, plan);
     json_open_object(json, "window");
     add_lsn(json, "begin_lsn", plan->window_begin_lsn);
     add_lsn(json, "end_lsn", plan->window_end_lsn);

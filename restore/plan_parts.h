@@ -106,6 +106,8 @@ struct plan_wal {
     uint64_t needed;      /* the last one the target needs */
     uint64_t archived;    /* the last one on the path in any store; first - 1: none */
     uint64_t contiguous;  /* the first one that is not there */
+    uint64_t last_payload; /* stored bytes of segment `needed`; once it is proven, as the next: */
+    int64_t kept_us;       /* the last commit before segment `needed`, 0: none */
 };
 
 /* Where the path's WAL from segment `first` on has its first hole. */
@@ -123,7 +125,7 @@ int plan_wal_find(struct plan_work *work, struct plan_wal *ret, struct err *err)
 /* ---- plan_proof.c ---- */
 
 /* Prove that what is needed is authentic; fills the plan's counts. 0 or -1. */
-int plan_proof(struct plan_work *work, const struct plan_wal *wal, struct err *err) MUST_USE;
+int plan_proof(struct plan_work *work, struct plan_wal *wal, struct err *err) MUST_USE;
 
 /* ---- plan_proof_wal.c ---- */
 
@@ -131,8 +133,13 @@ int plan_proof(struct plan_work *work, const struct plan_wal *wal, struct err *e
  * Every needed segment is authentic, its records follow each other and those before, as its index
  * tells or (deep) its bytes. ret_created_us: when the last one was archived. 0 or -1.
  */
-int plan_proof_wal(struct plan_work *work, const struct plan_wal *wal, int64_t *ret_created_us,
+int plan_proof_wal(struct plan_work *work, struct plan_wal *wal, int64_t *ret_created_us,
                    struct err *err) MUST_USE;
+
+/* ---- plan_loss.c ---- */
+
+/* What is lost, and how long it will take: fills loss, rates and times. 0 or -1. */
+int plan_loss_count(struct plan_work *work, const struct plan_wal *wal, struct err *err) MUST_USE;
 
 /* ---- plan_limit.c ---- */
 

@@ -236,7 +236,7 @@ check_time(struct plan_work *work, int64_t last_created_us, struct err *err)
 }
 
 int
-plan_proof(struct plan_work *work, const struct plan_wal *wal, struct err *err)
+plan_proof(struct plan_work *work, struct plan_wal *wal, struct err *err)
 {
     int64_t created_us = 0;
 

@@ -23,6 +23,8 @@ struct proof {
     struct err why;
     char names[NAMES_SIZE];
     int64_t last_created_us; /* of segment `last` */
+    uint64_t last_payload;
+    int64_t kept_us; /* the last commit before it */
 };
 
 static void
@@ -98,13 +100,17 @@ take_segment(void *context, const struct wal_scan_segment *segment, struct err *
     if (check_records(proof, segment, &why) < 0)
         note_bad(proof, segment, &why);
     work->plan.fetch_bytes += segment->seal.payload_size;
-    if (segment->number == proof->last)
+    if (segment->number == proof->last) {
         proof->last_created_us = segment->seal.created_us;
+        proof->last_payload = segment->seal.payload_size;
+    } else if (segment->index->totals.commits > 0) {
+        proof->kept_us = segment->index->totals.last_commit.time;
+    }
     return 0;
 }
 
 int
-plan_proof_wal(struct plan_work *work, const struct plan_wal *wal, int64_t *ret_created_us,
+plan_proof_wal(struct plan_work *work, struct plan_wal *wal, int64_t *ret_created_us,
                struct err *err)
 {
     struct proof proof = {
@@ -127,6 +133,8 @@ plan_proof_wal(struct plan_work *work, const struct plan_wal *wal, int64_t *ret_
     if (wal_scan_run(&scan, NULL, err) < 0)
         return -1;
     *ret_created_us = proof.last_created_us;
+    wal->last_payload = proof.last_payload;
+    wal->kept_us = proof.kept_us;
     if (proof.n_bad == 0)
         return 0;
     (void)err_set(err, proof.why.kind, "%" PRIu64 " of the needed WAL segments verif%s in no store:"

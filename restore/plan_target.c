@@ -4,14 +4,11 @@
 #include <string.h>
 
 #include "base/clock.h"
-#include "base/hex.h"
-#include "catalog/retrieval.h"
 #include "restore/events.h"
 #include "restore/plan_parts.h"
 #include "restore/wal_scan.h"
 
 #define SKEW_US (5 * 60 * INT64_C(1000000)) /* clocks of hosts that archive may differ so much */
-#define READ_TIMEOUT_MS (5 * 60 * 1000)
 #define RECORD_ALIGNMENT 8
 
 /* ---- one segment, record by record ---- */
@@ -41,28 +38,10 @@ static int
 search_segment(struct plan_work *work, uint64_t number, record_test test, const void *context,
                uint64_t *ret_lsn, struct err *err)
 {
-    char object[OBJECT_NAME_SIZE];
-    struct wal_name name;
-    const struct retrieval_request request = {
-        .name = object,
-        .system_id = work->survey.owner.system_id,
-        .max_file_size = work->segment_size,
-        .stores = survey_asked(work->archive),
-        .deadline_ms = MIN_OF(work->request->deadline_ms, clock_boot_ms() + READ_TIMEOUT_MS),
-    };
     struct record_search search = {.test = test, .context = context};
-    AUTO(buf) struct buf file = BUF_INIT(work->segment_size);
-    AUTO(wal_reader) struct wal_reader *reader = NULL;
 
-    plan_wal_name(work, number, &name);
-    object_name_of_wal(&work->survey.owner, &name, object);
-    int rc = retrieve_file(work->archive, &request, work->notices, &file, err);
-    if (rc == RETRIEVAL_ABSENT)
-        return err_set(err, ERR_CONFLICT, "\"%s\" is gone", name.text);
-    if (rc < 0 || wal_reader_new(test_record, &search, &reader, err) < 0)
+    if (wal_scan_records(work, number, test_record, &search, err) < 0)
         return -1;
-    wal_reader_feed(reader, file.data, file.size);
-    (void)wal_reader_finish(reader);
     *ret_lsn = search.found ? search.lsn : 0;
     return 0;
 }

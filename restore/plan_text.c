@@ -81,6 +81,54 @@ print_window(const struct plan *plan)
     (void)printf("\n");
 }
 
+static void
+print_cost(const struct plan *plan)
+{
+    char size[REPORT_TEXT_SIZE];
+    char rate[REPORT_TEXT_SIZE];
+    char time[REPORT_TEXT_SIZE];
+    char objective[REPORT_TEXT_SIZE];
+
+    (void)printf("To fetch    %s", report_size(plan->fetch_bytes, size));
+    if (plan->fetch_rate != 0)
+        (void)printf(", %s at %s/s, as one segment has just come",
+                     report_duration(plan->fetch_s, time), report_size(plan->fetch_rate, rate));
+    (void)printf("\nTo replay   %s of WAL",
+                 report_size(plan->n_segments * plan->segment_size, size));
+    if (plan->replay_rate != 0)
+        (void)printf(", %s at %s/s, which is assumed", report_duration(plan->replay_s, time),
+                     report_size(plan->replay_rate, rate));
+    (void)printf("\n");
+    if (plan->rto_s != 0)
+        (void)printf("In all      %s; objective (RTO) %s\n",
+                     report_duration(plan->fetch_s + plan->replay_s, time),
+                     report_duration(plan->rto_s, objective));
+}
+
+static void
+print_loss(const struct plan *plan)
+{
+    const struct plan_loss *loss = &plan->loss;
+    char from[CLOCK_TEXT_SIZE + 16];
+    char to[CLOCK_TEXT_SIZE + 16];
+    char time[REPORT_TEXT_SIZE];
+    char objective[REPORT_TEXT_SIZE];
+
+    if (loss->commits == 0) {
+        (void)printf("Lost        no commit that is archived%s\n",
+                     loss->more ? ", as far as the WAL behind the target can be read" : "");
+        return;
+    }
+    (void)printf("Lost        %s%" PRIu64 " commit%s, the last at %s\n",
+                 loss->more ? "at least " : "", loss->commits, loss->commits == 1 ? "" : "s",
+                 target_time_text(loss->last_us, to, sizeof(to)));
+    if (loss->kept_us != 0)
+        (void)printf("            kept up to %s: %s are lost; objective (RPO) %s\n",
+                     target_time_text(loss->kept_us, from, sizeof(from)),
+                     report_duration((loss->last_us - loss->kept_us) / 1000000, time),
+                     report_duration(plan->rpo_s, objective));
+}
+
 /* What the target has become. */
 static void
 print_stop(const struct plan *plan)
@@ -121,7 +169,6 @@ plan_print(const struct archive *archive, const struct plan *plan)
 {
     char target[TARGET_TEXT_SIZE];
     char option[TARGET_TEXT_SIZE];
-    char size[REPORT_TEXT_SIZE];
 
     (void)printf("Target      %s, on timeline %" PRIu32 "\n",
                  target_text(&plan->target, target, sizeof(target)), plan->timeline);
@@ -132,7 +179,8 @@ plan_print(const struct archive *archive, const struct plan *plan)
     print_path(plan);
     print_wal(plan);
     print_stores(archive, plan);
-    (void)printf("To fetch    %s\n", report_size(plan->fetch_bytes, size));
+    print_cost(plan);
+    print_loss(plan);
     print_window(plan);
     print_caution(plan);
     (void)printf("\nThe backup is restored into an empty directory. The server started there "

@@ -4,12 +4,15 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/progress.h"
+#include "catalog/retrieval.h"
 #include "restore/muster.h"
 #include "wal/wal_indexer.h"
 #include "wal/wal_seam.h"
 
 #define BATCH 64
+#define READ_TIMEOUT_MS (5 * 60 * 1000)
 #define FIRST_BYTES (64 * KIB) /* most indexes are in there */
 
 enum want {
@@ -359,4 +362,32 @@ wal_scan_run(const struct wal_scan *scan, struct wal_scan_cost *ret_cost, struct
     if (ret_cost != NULL)
         *ret_cost = scanner->cost;
     return rc;
+}
+
+int
+wal_scan_records(struct plan_work *work, uint64_t number, wal_record_sink sink, void *context,
+                 struct err *err)
+{
+    char object[OBJECT_NAME_SIZE];
+    struct wal_name name;
+    const struct retrieval_request request = {
+        .name = object,
+        .system_id = work->survey.owner.system_id,
+        .max_file_size = work->segment_size,
+        .stores = survey_asked(work->archive),
+        .deadline_ms = MIN_OF(work->request->deadline_ms, clock_boot_ms() + READ_TIMEOUT_MS),
+    };
+    AUTO(buf) struct buf file = BUF_INIT(work->segment_size);
+    AUTO(wal_reader) struct wal_reader *reader = NULL;
+
+    plan_wal_name(work, number, &name);
+    object_name_of_wal(&work->survey.owner, &name, object);
+    int rc = retrieve_file(work->archive, &request, work->notices, &file, err);
+    if (rc == RETRIEVAL_ABSENT)
+        return err_set(err, ERR_CONFLICT, "\"%s\" is gone", name.text);
+    if (rc < 0 || wal_reader_new(sink, context, &reader, err) < 0)
+        return -1;
+    wal_reader_feed(reader, file.data, file.size);
+    (void)wal_reader_finish(reader);
+    return 0;
 }

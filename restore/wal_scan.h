@@ -48,6 +48,13 @@ struct wal_scan_cost {
     uint64_t whole; /* segments that were fetched whole */
 };
 
+/*
+ * One segment, whole, record by record as far as they are in order. A record that is not all in it is
+ * not shown. 0 or -1.
+ */
+int wal_scan_records(struct plan_work *work, uint64_t number, wal_record_sink sink, void *context,
+                     struct err *err) MUST_USE;
+
 /* 0 or -1. ret_cost may be NULL. */
 int wal_scan_run(const struct wal_scan *scan, struct wal_scan_cost *ret_cost,
                  struct err *err) MUST_USE;
