@@ -21,6 +21,7 @@ static const struct {
 } verbs[] = {
     {"backup", "take a base backup into all stores"},
     {"check", "prove that stores, keys and server settings work"},
+    {"events", "what happened: drops, truncates, mass deletes, restore points"},
     {"keygen", "make the keys of a new archive"},
     {"list", "backups, timelines, WAL ranges and gaps, per store"},
     {"names", "store what databases and relations are called now"},

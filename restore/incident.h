@@ -24,7 +24,7 @@ struct incident {
     uint32_t prev_timeline; /* of a promotion */
     uint64_t rows;
     char database[NAME_MAP_TEXT_MAX]; /* its name, or its OID; "" where there is none */
-    /* Tables that are meant, "schema.name" or "file 1663/16384/16390"; the first of n_relations. */
+    /* Tables that are meant, "schema.name" or "file 1663/16384/16390": the first ones. */
     char relations[INCIDENT_NAMES_MAX][INCIDENT_NAME_SIZE];
     size_t n_names;
     size_t n_relations;
@@ -32,8 +32,8 @@ struct incident {
 };
 
 /*
- * Put names on an event that stands on this timeline. False: with names it turns out to be none (rows
- * of a TOAST table; an index was rebuilt).
+ * Put names on an event that stands on this timeline. False: with names it turns out to be none
+ * (rows of a TOAST table; an index was rebuilt).
  */
 bool incident_describe(const struct wal_event *event, uint32_t timeline, struct name_book *book,
                        struct incident *ret);

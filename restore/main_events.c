@@ -222,7 +222,8 @@ run(char **arguments UNUSED, int n UNUSED, struct err *err)
         settings_read(config_file, &settings, err) < 0 ||
         archive_open(settings, ARCHIVE_READ, &archive, err) < 0)
         return -1;
-    json_open_array(json, "events");
+    if (json != NULL)
+        json_open_array(json, "events");
     *work = (struct plan_work){.archive = archive, .request = &asked, .notices = &log_notices};
     return find(work, &request, err);
 }

@@ -2,8 +2,8 @@
 /*
  * name_book.h: what numbers in WAL were called, from the name maps of the archive.
  *
- * For a moment the newest map made before it is asked, then the one after, then the one before that;
- * maps are read when they are needed. A map that cannot be read is a warning, and names stay
+ * For a moment the newest map made before it is asked, then the one after, then the one before
+ * that; maps are read when they are needed. A map that cannot be read is a warning, and names stay
  * numbers.
  */
 #ifndef RESTORE_NAME_BOOK_H

@@ -92,7 +92,8 @@ bool target_stops_at(const struct recovery_target *target, uint64_t *ret_lsn);
 const char *target_text(const struct recovery_target *target, char *text, size_t size);
 
 /*
- * The line for postgresql.auto.conf, with recovery_target_inclusive = off if target_stops_at(): "recovery_target_time = '...+00'\n" or nothing (latest).
+ * The line for postgresql.auto.conf: "recovery_target_time = '...+00'\n" or nothing (latest). It
+ * goes with recovery_target_inclusive = off if target_stops_at().
  * TARGET_SETTING_SIZE bytes suffice. The timeline is not in it. Returns text.
  */
 const char *target_setting(const struct recovery_target *target, char *text, size_t size);

@@ -49,8 +49,8 @@ struct wal_scan_cost {
 };
 
 /*
- * One segment, whole, record by record as far as they are in order. A record that is not all in it is
- * not shown. 0 or -1.
+ * One segment, whole, record by record as far as they are in order. A record that is not all in it
+ * is not shown. 0 or -1.
  */
 int wal_scan_records(struct plan_work *work, uint64_t number, wal_record_sink sink, void *context,
                      struct err *err) MUST_USE;

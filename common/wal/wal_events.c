@@ -4,22 +4,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "wal/wal_work.h"
+#include "wal/wal_deed.h"
 
-#define PG_CLASS 1259
-#define PG_TYPE 1247
-#define PG_NAMESPACE 2615
-#define PG_DATABASE 1262
 #define FIRST_USER_NUMBER 16384
-#define STATS_RELATION 2
 #define ROWS_KEPT 64 /* in-place changes of pg_database that are remembered */
 #define DROPS_KEPT 64
-
-/* What pg_class is called in a database: its number changes with VACUUM FULL. */
-struct class_file {
-    uint32_t database;
-    uint32_t number;
-};
 
 /* A change of a row of pg_database, waiting for what it belongs to. */
 struct database_row {
@@ -39,40 +28,13 @@ struct database_drop {
 struct wal_events {
     struct wal_events_options options;
     struct wal_works works;
-    struct class_file *classes;
-    size_t n_classes;
+    struct wal_classes classes;
     struct database_row rows[ROWS_KEPT]; /* the last ones, a ring */
     size_t next_row;
     struct database_drop drops[DROPS_KEPT];
     size_t n_drops;
     bool incomplete;
 };
-
-/* What a transaction did, with what its end says. */
-struct deed {
-    const struct wal_index_end *end;
-    struct wal_work work;
-    struct wal_relation *dropped; /* files that went away and were not its own */
-    size_t n_dropped;
-    struct wal_index_object *objects; /* relations whose statistics went away */
-    size_t n_objects;
-    int64_t class_deleted; /* rows of pg_class: deleted less inserted */
-    bool class_touched;    /* any inserted or deleted */
-    uint64_t type_deleted;
-    uint64_t schema_deleted;
-    bool new_files;        /* it made files ... */
-    bool new_content;      /* ... and put something into them */
-};
-
-static void
-deed_done(struct deed *deed)
-{
-    wal_work_done(&deed->work);
-    free(deed->dropped);
-    free(deed->objects);
-}
-
-DEFINE_CLEANUP(deed, struct deed, deed_done);
 
 int
 wal_events_new(const struct wal_events_options *options, struct wal_events **ret_events,
@@ -95,7 +57,7 @@ wal_events_free(struct wal_events *events)
     if (events == NULL)
         return;
     wal_works_clear(&events->works);
-    free(events->classes);
+    wal_classes_done(&events->classes);
     free(events);
 }
 
@@ -120,131 +82,8 @@ emit(const struct wal_events *events, const struct wal_event *event, struct err 
     return events->options.sink(events->options.context, event, err);
 }
 
-/* ---- what pg_class is called ---- */
-
-static uint32_t
-class_number(const struct wal_events *events, uint32_t database)
-{
-    for (size_t i = 0; i < events->n_classes; i++)
-        if (events->classes[i].database == database)
-            return events->classes[i].number;
-    return PG_CLASS;
-}
-
-static int
-note_map(struct wal_events *events, const struct wal_index_event *event, struct err *err)
-{
-    struct wal_index_list list = event->list;
-    uint32_t catalog = 0;
-    uint32_t number = 0;
-
-    while (wal_index_list_u32(&list, &catalog) && wal_index_list_u32(&list, &number)) {
-        struct class_file *found = NULL;
-
-        if (catalog != PG_CLASS)
-            continue;
-        for (size_t i = 0; i < events->n_classes; i++)
-            if (events->classes[i].database == event->database)
-                found = &events->classes[i];
-        if (found == NULL) {
-            struct class_file *more =
-                reallocarray(events->classes, events->n_classes + 1, sizeof(*more));
-
-            if (more == NULL)
-                return err_memory(err, "events");
-            events->classes = more;
-            found = &events->classes[events->n_classes++];
-            found->database = event->database;
-        }
-        found->number = number;
-    }
-    return 0;
-}
-
-/* ---- a transaction's deed ---- */
-
-static void
-count_catalogs(const struct wal_events *events, struct deed *deed)
-{
-    for (size_t i = 0; i < deed->work.n_rows; i++) {
-        const struct wal_index_rows *rows = &deed->work.rows[i];
-        uint32_t number = rows->relation.number;
-
-        if (number == class_number(events, rows->relation.database)) {
-            deed->class_deleted += (int64_t)(rows->deleted - rows->inserted - rows->loaded);
-            deed->class_touched |= rows->deleted + rows->inserted + rows->loaded > 0;
-        } else if (number == PG_TYPE) {
-            deed->type_deleted += rows->deleted;
-        } else if (number == PG_NAMESPACE) {
-            deed->schema_deleted += rows->deleted;
-        }
-    }
-}
-
-static int
-take_dropped(struct deed *deed, const struct wal_index *index, struct err *err)
-{
-    struct wal_index_list list = deed->end->relations;
-    struct wal_relation relation;
-
-    if (list.n == 0)
-        return 0;
-    deed->dropped = calloc(list.n, sizeof(*deed->dropped));
-    if (deed->dropped == NULL)
-        return err_memory(err, "events");
-    while (wal_index_list_relation(index, &list, &relation))
-        if (!wal_work_created(&deed->work, &relation))
-            deed->dropped[deed->n_dropped++] = relation;
-    return 0;
-}
-
-static int
-take_objects(struct deed *deed, struct err *err)
-{
-    struct wal_index_list list = deed->end->stats;
-    struct wal_dropped_stats stats;
-
-    if (list.n == 0)
-        return 0;
-    deed->objects = calloc(list.n, sizeof(*deed->objects));
-    if (deed->objects == NULL)
-        return err_memory(err, "events");
-    while (wal_index_list_stats(&list, &stats))
-        if (stats.kind == STATS_RELATION)
-            deed->objects[deed->n_objects++] =
-                (struct wal_index_object){stats.database, (uint32_t)stats.object};
-    return 0;
-}
-
-/* Put together what the transaction and its subtransactions did. 0 or -1. */
-static int
-take_deed(struct wal_events *events, const struct wal_index *index,
-          const struct wal_index_end *end, struct deed *ret, struct err *err)
-{
-    struct wal_index_list list = end->subxids;
-    uint32_t xid = 0;
-
-    ret->end = end;
-    if (wal_works_fold(&events->works, &ret->work, end->xid, err) < 0)
-        return -1;
-    while (wal_index_list_u32(&list, &xid))
-        if (wal_works_fold(&events->works, &ret->work, xid, err) < 0)
-            return -1;
-    wal_work_settle(&ret->work);
-    if (take_dropped(ret, index, err) < 0 || take_objects(ret, err) < 0)
-        return -1;
-    count_catalogs(events, ret);
-    ret->new_files = ret->work.n_created > 0;
-    for (size_t i = 0; i < ret->work.n_created && !ret->new_content; i++) {
-        const struct wal_index_rows *rows = wal_work_rows(&ret->work, &ret->work.created[i]);
-
-        ret->new_content = rows != NULL && rows->inserted + rows->loaded + rows->pages > 0;
-    }
-    return 0;
-}
-
 static struct wal_event
-event_of(const struct deed *deed, enum wal_event_kind kind)
+event_of(const struct wal_deed *deed, enum wal_event_kind kind)
 {
     return (struct wal_event){
         .kind = kind,
@@ -265,7 +104,7 @@ event_of(const struct deed *deed, enum wal_event_kind kind)
  * transient row in pg_class that is inserted and deleted again.
  */
 static enum wal_event_kind
-kind_of_files(const struct deed *deed)
+kind_of_files(const struct wal_deed *deed)
 {
     if (deed->schema_deleted > 0 && deed->class_deleted > 0)
         return WAL_EVENT_DROP_SCHEMA;
@@ -279,7 +118,7 @@ kind_of_files(const struct deed *deed)
 }
 
 static int
-emit_files(const struct wal_events *events, const struct deed *deed, struct err *err)
+emit_files(const struct wal_events *events, const struct wal_deed *deed, struct err *err)
 {
     if (deed->n_dropped == 0)
         return 0;
@@ -304,7 +143,7 @@ emit_files(const struct wal_events *events, const struct deed *deed, struct err 
 }
 
 static int
-emit_rows(const struct wal_events *events, const struct deed *deed, struct err *err)
+emit_rows(const struct wal_events *events, const struct wal_deed *deed, struct err *err)
 {
     for (size_t i = 0; i < deed->work.n_rows; i++) {
         const struct wal_index_rows *rows = &deed->work.rows[i];
@@ -312,7 +151,8 @@ emit_rows(const struct wal_events *events, const struct deed *deed, struct err *
 
         /* Catalogs have their own events, and a file made by the transaction was empty before. */
         if (rows->relation.number < FIRST_USER_NUMBER ||
-            rows->relation.number == class_number(events, rows->relation.database) ||
+            rows->relation.number ==
+                wal_classes_number(&events->classes, rows->relation.database) ||
             wal_work_created(&deed->work, &rows->relation))
             continue;
         for (int deleted = 1; deleted >= 0; deleted--) {
@@ -342,9 +182,9 @@ note_row(struct wal_events *events, const struct wal_index_event *event)
 }
 
 /*
- * The database's files go when its drop is replayed, before the commit; and just before that its row
- * is marked invalid in place, without a transaction. The row that this transaction deletes tells
- * which mark is meant: there recovery must stop, or the database cannot be connected to.
+ * The database's files go when its drop is replayed, before the commit; and just before that its
+ * row is marked invalid in place, without a transaction. The row that this transaction deletes
+ * tells which mark is meant: there recovery must stop, or the database cannot be connected to.
  */
 static uint64_t
 stop_of_drop(const struct wal_events *events, const struct wal_index_event *drop)
@@ -416,9 +256,10 @@ static int
 feed_end(struct wal_events *events, const struct wal_index *index,
          const struct wal_index_end *end, struct err *err)
 {
-    AUTO(deed) struct deed deed = {.end = NULL};
+    AUTO(wal_deed) struct wal_deed deed = {.end = NULL};
+    const struct wal_deed_source source = {&events->works, &events->classes, index};
 
-    if (emit_drop(events, end, err) < 0 || take_deed(events, index, end, &deed, err) < 0)
+    if (emit_drop(events, end, err) < 0 || wal_deed_take(&deed, &source, end, err) < 0)
         return -1;
     if (!end->commit)
         return 0;
@@ -484,7 +325,7 @@ feed_event(struct wal_events *events, const struct wal_index_event *event, struc
     case WAL_INDEX_TABLESPACE_DROP:
         return emit_point(events, event, WAL_EVENT_DROP_TABLESPACE, err);
     case WAL_INDEX_RELATION_MAP:
-        return note_map(events, event, err);
+        return wal_classes_note(&events->classes, event, err);
     case WAL_INDEX_REDO:
     case WAL_INDEX_BACKUP_END:
     case WAL_INDEX_PARAMETERS:
@@ -546,29 +387,4 @@ wal_events_feed(struct wal_events *events, const struct wal_index *index, struct
     }
     forget_ended(events, index);
     return 0;
-}
-
-/* ---- names of kinds ---- */
-
-static const char *const kind_names[WAL_EVENT_KINDS] = {
-    "drop_table", "drop_index",      "drop_schema",   "truncate",        "rewrite",
-    "drop_database", "create_database", "drop_tablespace", "delete",       "update",
-    "restore_point", "promotion",       "shutdown",
-};
-
-const char *
-wal_event_kind_name(enum wal_event_kind kind)
-{
-    return kind_names[kind];
-}
-
-bool
-wal_event_kind_parse(const char *name, enum wal_event_kind *ret)
-{
-    for (size_t i = 0; i < ARRAY_SIZE(kind_names); i++)
-        if (strcmp(kind_names[i], name) == 0) {
-            *ret = (enum wal_event_kind)i;
-            return true;
-        }
-    return false;
 }

@@ -2,10 +2,10 @@
 /*
  * wal_events.h: what happened, as a person would say it, from the indexes of consecutive segments.
  *
- * Pure. Fed with one index after the other along one timeline path, it follows transactions over the
- * borders of segments and says at their commit what they did: tables dropped or emptied, databases
- * dropped, many rows deleted or updated; and restore points, promotions and clean shutdowns. Rolled
- * back work is no event.
+ * Pure. Fed with one index after the other along one timeline path, it follows transactions over
+ * the borders of segments and says at their commit what they did: tables dropped or emptied,
+ * databases dropped, many rows deleted or updated; and restore points, promotions and clean
+ * shutdowns. Rolled back work is no event.
  *
  * Every event has the position at which recovery must stop for it not to have happened.
  *
@@ -51,13 +51,13 @@ struct wal_event {
     uint32_t timeline; /* of a promotion: the new one, and */
     uint32_t prev_timeline;
     struct span text;  /* the name of a restore point: any bytes */
-    const struct wal_relation *relations; /* the files that went away; or the relation of the rows */
+    const struct wal_relation *relations; /* whose files went away, or whose rows */
     size_t n_relations;
-    const struct wal_index_object *objects; /* OIDs of relations that are meant, as far as known */
+    const struct wal_index_object *objects; /* OIDs of relations meant, as far as known */
     size_t n_objects;
 };
 
-/* Gets each event, borrowed for the call, in the order of `lsn`. 0, or -1 to stop with *err. */
+/* Gets each event, borrowed for the call, as they were committed. 0, or -1 to stop with *err. */
 typedef int (*wal_event_sink)(void *context, const struct wal_event *event, struct err *err);
 
 struct wal_events_options {

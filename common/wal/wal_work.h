@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: PostgreSQL */
 /*
- * wal_work.h: what transactions have done so far, put together from the indexes of segments. Private
- * to wal_events.c.
+ * wal_work.h: what transactions have done so far, put together from the indexes of segments.
+ * Private to wal_events.c and wal_deed.c.
  */
 #ifndef WAL_WAL_WORK_H
 #define WAL_WAL_WORK_H
