@@ -19,6 +19,7 @@ static const struct {
     const char *name;
     const char *what;
 } verbs[] = {
+    {"agent", "the process that serves the hooks"},
     {"backup", "take a base backup into all stores"},
     {"check", "prove that stores, keys and server settings work"},
     {"events", "what happened: drops, truncates, mass deletes, restore points"},

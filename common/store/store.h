@@ -22,6 +22,7 @@
 #ifndef STORE_STORE_H
 #define STORE_STORE_H
 
+#include <poll.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -68,6 +69,13 @@ void store_loop_free(struct store_loop *loop);
  * request).
  */
 int store_loop_run(struct store_loop *loop, int64_t until_ms, struct err *err) MUST_USE;
+
+/*
+ * Have store_loop_run() also return when one of these descriptors is ready (their revents are then
+ * set), and wait for that even while no task is under way. At most 256, for POLLIN and POLLOUT.
+ * Borrowed until the next call; NULL and 0 to stop watching. A descriptor of -1 is passed over.
+ */
+void store_loop_watch(struct store_loop *loop, struct pollfd *descriptors, size_t n);
 
 /* ---- stores ---- */
 
