@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: PostgreSQL */
 /*
- * The first byte says what the rest is: 0 an index; 1 the beginning of a segment of 1 MiB, with zeros
+ * The first byte says what the rest is: 0 an index; 1 the beginning of a segment of 1 MiB, zeros
  * behind, whose index must be one whatever its records say; else, for CRCs stand in the way there,
  * one record: version, resource manager, info, xid and main data.
  */
