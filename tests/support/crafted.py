@@ -37,10 +37,10 @@ def epoch(label):
         (0, 4), (4, 6), (6, 8), (9, 11), (11, 13), (13, 15))))
 
 
-def record(data=b""):
-    """A WAL record: XLOG_NOOP with data, its CRC right."""
+def record(data=b"", previous=0):
+    """A WAL record: XLOG_NOOP with data, its CRC right. previous: where the one before begins."""
     body = b"" if not data else struct.pack("=BI", 254, len(data)) + data
-    head = struct.pack("=IIQBB2x", 24 + len(body), 0, 0, 0x20, 0)
+    head = struct.pack("=IIQBB2x", 24 + len(body), 0, previous, 0x20, 0)
     return head + struct.pack("=I", seawall.crc32c(body + head)) + body
 
 
@@ -76,8 +76,9 @@ def records_segment(number, lengths, timeline=1, size=SIZE, system_id=seawall.SY
             break
         if len(out) % PAGE == 0:
             page(0)
+        previous = starts[-1] if starts else 0
         starts.append(base + len(out))
-        put(record(bytes(length)))
+        put(record(bytes(length), previous))
     return bytes(out) + bytes(size - len(out)), starts
 
 
