@@ -11,7 +11,7 @@
  * The instruction takes one cycle but its result three: three pieces are summed up side by side and
  * put together. x^(8n - 33) modulo the polynomial moves a CRC over n bytes: the carry-less product
  * of two reflected values is one power of x too high, and the instruction that reduces it
- * brings 32.
+ * brings 32. Longer strides are no faster in the cache, and half as fast from memory.
  */
 struct stride {
     size_t size; /* of one of the three pieces */
@@ -19,7 +19,7 @@ struct stride {
     uint64_t over_two;
 };
 
-static const struct stride long_stride = {1024, 0x170076fa, 0xa51b6135};
+static const struct stride long_stride = {256, 0xb9e02b86, 0xdd7e3b0c};
 static const struct stride short_stride = {128, 0x0d3b6092, 0xb9e02b86};
 
 bool

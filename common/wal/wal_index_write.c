@@ -249,7 +249,8 @@ leave_out_full(struct sections *sections)
 
 /* 0, BUF_FULL, or -1. */
 static int
-assemble(const struct sections *sections, struct wal_output *index, struct buf *ret, struct err *err)
+assemble(const struct sections *sections, struct wal_output *index, struct buf *ret,
+         struct err *err)
 {
     wal_output_cut(index, 0);
     for (size_t id = 1; id < ARRAY_SIZE(sections->bodies); id++) {

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: PostgreSQL */
 /*
- * The first byte says what the rest is: 0 an index; otherwise a segment of 1 MiB that begins with it
- * (zeros behind), whose index must be one, whatever its records say. The CRC of records stands in
- * the way there, so other values are one record's main data: version, resource manager, info.
+ * The first byte says what the rest is: 0 an index; 1 the beginning of a segment of 1 MiB, zeros
+ * behind, whose index must be one whatever its records say; else, for CRCs stand in the way there,
+ * one record: version, resource manager, info, xid and main data.
  */
 #include <stdlib.h>
 #include <string.h>

@@ -171,8 +171,7 @@ every_turned_bit_is_found(void **state UNUSED)
         for (unsigned bit = 0; bit < 8; bit++) {
             /* Not judged here: the server's number, which is the caller's to compare, and a flag
              * that says nothing of the bytes. */
-            bool free = bench.loose[at] != 0 || (at >= 24 && at < 32) ||
-                        (in_page == 2 && bit == 2);
+            bool free = bench.loose[at] != 0 || (at >= 24 && at < 32) || (in_page == 2 && bit == 2);
 
             bench.bytes[at] ^= (uint8_t)(1U << bit);
             summary = bench_read(reader, &digest, bench.bytes, prefix, 3000);

@@ -392,7 +392,7 @@ a_switch_may_cross(void **state UNUSED)
 static void
 main_data_behind_a_gap_is_shown(void **state UNUSED)
 {
-    static uint8_t body[3 * 7 + 16 + 3 * 4 + 2 + 3 * 8192 + 4];
+    static uint8_t body[3 * 9 + 16 + 2 * 4 + 2 + 3 * 8192 + 4];
     size_t at = 0;
 
     for (unsigned id = 0; id < 3; id++) {
@@ -410,7 +410,7 @@ main_data_behind_a_gap_is_shown(void **state UNUSED)
     memcpy(body + at, "main", 4);
     at += 4;
     begin(2);
-    bench_fill_to(&bench, MEGABYTE - 3 * PAGE + 16);
+    bench_fill_to(&bench, MEGABYTE - 3 * PAGE + 128);
     (void)bench_record(&bench, 10, 0, 700, body, at);
     summarize();
     assert_int_equal(summaries[0].tail.kept, WAL_EDGE_KEPT);

@@ -181,6 +181,8 @@ bench_fill_to(struct wal_bench *bench, size_t offset)
     while (bench->at < offset) {
         size_t room = room_between(bench, bench->at, offset);
 
+        if (room > bench->capacity || room < 26)
+            abort(); /* within a page header, or too near */
         (void)bench_filler(bench, room <= 4096 ? room : room > 4200 ? 4000 : 128);
     }
 }

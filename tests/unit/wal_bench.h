@@ -39,7 +39,10 @@ uint64_t bench_record(struct wal_bench *bench, uint8_t rmgr, uint8_t info, uint3
 /* A record of `size` bytes in all (26 to 279, or 29 and more) that is nothing but main data. */
 uint64_t bench_filler(struct wal_bench *bench, size_t size);
 
-/* Fillers, so that the next record begins at this offset (a multiple of 8). */
+/*
+ * Fillers, so that the next record begins at this offset: a multiple of 8, in no page header, and
+ * far enough for one.
+ */
 void bench_fill_to(struct wal_bench *bench, size_t offset);
 
 /* A segment switch; goes on with the next segment. Returns its LSN. */
