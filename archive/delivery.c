@@ -22,7 +22,7 @@ struct target {
     struct store *store;
     enum step step;
     struct store_task *task; /* STEP_PUT, STEP_COMPARE */
-    unsigned repeated;
+    unsigned vain;
     struct err err; /* STEP_FAILED */
 };
 
@@ -149,26 +149,6 @@ advance_compare(struct delivery *delivery, struct target *target, int rc)
     fail(target, &err);
 }
 
-/* The gate says whether the object may be sent. */
-static bool
-advance_gate(struct delivery *delivery, size_t i)
-{
-    struct target *target = &delivery->targets[i];
-    struct err why = ERR_INIT;
-
-    switch (gates_state(delivery->gates, i, &why)) {
-    case GATE_PENDING:
-        return false;
-    case GATE_OPEN:
-        start(delivery, target, STEP_PUT);
-        return true;
-    case GATE_SHUT:
-        fail(target, &why);
-        return true;
-    }
-    return false;
-}
-
 /* What the end of a request says of the store. */
 static void
 report(struct delivery *delivery, size_t i)
@@ -181,6 +161,28 @@ report(struct delivery *delivery, size_t i)
         gates_report_failed(delivery->gates, i, &target->err);
 }
 
+/* The gate says whether the object may be sent. */
+static bool
+advance_gate(struct delivery *delivery, size_t i)
+{
+    struct target *target = &delivery->targets[i];
+    struct err why = ERR_INIT;
+
+    switch (gates_state(delivery->gates, i, &why)) {
+    case GATE_PENDING:
+        return false;
+    case GATE_OPEN:
+        start(delivery, target, STEP_PUT);
+        if (target->step == STEP_FAILED)
+            report(delivery, i);
+        return true;
+    case GATE_SHUT:
+        fail(target, &why);
+        return true;
+    }
+    return false;
+}
+
 /* The target's request has ended: what follows. */
 static void
 advance_request(struct delivery *delivery, size_t i)
@@ -189,8 +191,9 @@ advance_request(struct delivery *delivery, size_t i)
     struct err err = ERR_INIT;
     int rc = store_task_result(target->task, &err);
 
-    target->repeated += MAX_OF(store_task_attempts(target->task), 1U) - 1;
+    target->vain += MAX_OF(store_task_attempts(target->task), 1U) - 1;
     if (rc < 0) {
+        target->vain++;
         fail(target, &err);
     } else if (target->step == STEP_COMPARE) {
         advance_compare(delivery, target, rc);
@@ -283,12 +286,12 @@ delivery_count_passing(const struct delivery *delivery)
 }
 
 unsigned
-delivery_repeated(const struct delivery *delivery)
+delivery_vain(const struct delivery *delivery)
 {
     unsigned n = 0;
 
     for (size_t i = 0; i < delivery->n_targets; i++)
-        n += delivery->targets[i].repeated;
+        n += delivery->targets[i].vain;
     return n;
 }
 

@@ -66,8 +66,8 @@ size_t delivery_count(const struct delivery *delivery, enum delivery_place place
 /* How many stores failed for a reason that may pass. */
 size_t delivery_count_passing(const struct delivery *delivery);
 
-/* How many attempts the requests took beyond the first one each. */
-unsigned delivery_repeated(const struct delivery *delivery);
+/* How many attempts were vain. */
+unsigned delivery_vain(const struct delivery *delivery);
 
 /* Try a store again that has failed; one that waits for its gate is begun when that opens. */
 void delivery_again(struct delivery *delivery, size_t i);
