@@ -212,12 +212,16 @@ class Bench:
         self.number += 1
         return self.gateway.create_bucket("bucket%d" % self.number)
 
+    def place(self, name):
+        place = self.dir / re.sub(r"\W+", "-", name)
+        place.mkdir()
+        return place
+
     def stored(self, bucket):
         return sum(v.size for v in self.gateway.s3().versions(bucket) if v.latest)
 
     def seawall(self, name, far, **settings):
-        place = self.dir / name
-        place.mkdir()
+        place = self.place(name)
         bucket = self.bucket()
         store = self.gateway.store("a", bucket, "root")
         if far:
@@ -225,7 +229,8 @@ class Bench:
         setup = seawall.Setup(place, [store], **settings)
         runtime = place / "run"
         runtime.mkdir(mode=0o700)
-        command = "SEAWALL_RUNTIME_DIR=%s %s %%p" % (runtime, shlex.join(setup.argv("seawall-push")))
+        push = shlex.join(setup.argv("seawall-push", agent=True))
+        command = "SEAWALL_RUNTIME_DIR=%s %s %%p" % (runtime, push)
 
         def end():
             for pid in helpers(str(setup.config)):
@@ -234,8 +239,8 @@ class Bench:
         return Way(name, command, str(setup.config), end=end, stored=lambda: self.stored(bucket))
 
     def pgbackrest(self, name, far, process_max=0, segments=None):
-        place = self.dir / name
-        (place / "none").mkdir(parents=True)
+        place = self.place(name)
+        (place / "none").mkdir()
         bucket = self.bucket()
         config = place / "pgbackrest.conf"
         host, port = self.far if far else ("127.0.0.1", self.gateway.tls_port)
