@@ -136,12 +136,15 @@ class Bucket(contextlib.AbstractContextManager):
         keys = [] if self.stale else sorted(
             key for key in self.objects if key.startswith(query.get("prefix", ""))
             and key > query.get("start-after", ""))
-        rows = "".join(
+        most = int(query.get("max-keys", "1000"))
+        more, keys = len(keys) > most, keys[:most]
+        token = "<NextContinuationToken>more</NextContinuationToken>" if more else ""
+        rows = token + "".join(
             "<Contents><Key>%s</Key><LastModified>2026-01-01T00:00:00.000Z</LastModified>"
             "<Size>%d</Size></Contents>" % (xml.sax.saxutils.escape(key), len(self.objects[key]))
             for key in keys)
         return 200, ("<?xml version=\"1.0\"?><ListBucketResult><Name>bucket</Name><Prefix>%s"
-                     "</Prefix><KeyCount>%d</KeyCount><MaxKeys>1000</MaxKeys><IsTruncated>false"
+                     "</Prefix><KeyCount>%d</KeyCount><MaxKeys>%d</MaxKeys><IsTruncated>%s"
                      "</IsTruncated>%s</ListBucketResult>" % (
-                         xml.sax.saxutils.escape(query.get("prefix", "")), len(keys),
-                         rows)).encode()
+                         xml.sax.saxutils.escape(query.get("prefix", "")), len(keys), most,
+                         "true" if more else "false", rows)).encode()
