@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: PostgreSQL */
 /*
- * fetch_parts.h: between fetch_task.c and fetch_verdict.c. Private to them.
+ * fetch_parts.h: between fetch_task.c, fetch_asking.c and fetch_verdict.c. Private to them.
  */
 #ifndef RESTORE_FETCH_PARTS_H
 #define RESTORE_FETCH_PARTS_H
@@ -70,6 +70,17 @@ struct fetch_task {
 
 bool fetch_time_left(const struct fetch_task *task);
 size_t fetch_count(const struct fetch_task *task, enum fetch_answer answer);
+
+/* The task's end, and its end with what the stores said. */
+void fetch_end(struct fetch_task *task, int rc);
+void fetch_fail(struct fetch_task *task);
+
+/* True: something happened, and the next step may be due. */
+bool fetch_step_asking(struct fetch_task *task);
+bool fetch_step_verifying(struct fetch_task *task);
+
+/* Every source has answered in vain. */
+void fetch_end_round(struct fetch_task *task);
 
 /* Every store has answered "absent" or failed: ask those that said "absent" for evidence. */
 void fetch_begin_proof(struct fetch_task *task);

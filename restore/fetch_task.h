@@ -30,7 +30,7 @@ struct fetch_task_options {
     struct archive *archive;     /* borrowed, with its loop */
     const struct pgdata *pgdata; /* copied; its directory is borrowed */
     struct workers *workers;     /* borrowed; NULL: none */
-    const void *owner;           /* of the work, for workers_take() */
+    void *owner;                 /* of the work, for workers_take() */
     struct landing *landing;     /* borrowed until the task is freed */
     struct notices *notices;     /* borrowed */
     const char *name;            /* %f */

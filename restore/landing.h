@@ -5,23 +5,21 @@
 #ifndef RESTORE_LANDING_H
 #define RESTORE_LANDING_H
 
-#include <stdbool.h>
-
+#include "base/arrival.h"
 #include "base/fs.h"
 #include "wal/wal_name.h"
 
 struct landing {
-    /* Make an empty file, 0600. Called by whoever decodes, perhaps in a worker's thread. 0 or -1. */
+    /* Make an empty file, 0600. Whoever decodes calls it, perhaps a worker. 0 or -1. */
     int (*create)(struct landing *landing, struct newfile *ret_file, struct err *err);
 };
 
-/* Beside the path the file is to have: restore_command's %p. */
+/* In the directory of the path the file is to have: restore_command's %p. */
 struct landing_beside {
     struct landing landing; /* first member */
     const char *path;       /* borrowed */
-    bool orphan_at_start;   /* the session's leader was gone before we began */
-    int directory;
-    const char *name; /* in it */
+    bool orphan_at_start;   /* as in arrival.h */
+    struct arrival arrival; /* open once there was something to put into it */
 };
 
 void landing_beside_init(struct landing_beside *beside, const char *path);

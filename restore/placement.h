@@ -24,7 +24,7 @@ struct placement {
     struct newfile file;         /* after 0: complete, written, at offset 0 */
     uint64_t file_size;
     struct wal_history *history; /* of a history file */
-    struct err odd;              /* kind not ERR_NONE: what is wrong and was accepted all the same */
+    struct err odd;              /* if its kind is set: what is wrong, and was accepted */
 };
 
 /*
