@@ -29,8 +29,8 @@ struct absence_question {
 /* One store is asked, with all questions at once. */
 struct absence {
     struct store_task *lists[ABSENCE_LISTS];
-    size_t n;      /* of them; the last one asks whether the store knows the server */
-    int rc;        /* -1: not even begun, for the reason in err */
+    size_t n; /* of them; the last one asks whether the store knows the server */
+    int rc;   /* -1: not even begun, for the reason in err */
     struct err err;
 };
 

@@ -97,6 +97,7 @@ begin_verification(struct fetch_task *task, struct fetch_source *source)
 {
     task->verifying = source;
     task->object = store_task_take_body(source->task);
+    task->object_size = task->object.size;
     store_task_free(TAKE_PTR(source->task));
     placement_done(&task->placement);
     err_clear(&task->placement_err);
@@ -114,8 +115,8 @@ static void
 end_late(struct fetch_task *task)
 {
     fetch_end(task, err_set(&task->err, ERR_TRANSIENT,
-                      "could not restore \"%s\": not verified before the deadline",
-                      task->wal.text));
+                            "could not restore \"%s\": not verified before the deadline",
+                            task->wal.text));
 }
 
 bool

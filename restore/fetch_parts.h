@@ -15,7 +15,7 @@ enum fetch_answer {
     ANSWER_NONE,    /* not asked in this round */
     ANSWER_PENDING, /* asked, or what it brought is being verified */
     ANSWER_ABSENT,
-    ANSWER_BAD,     /* has it, damaged or not authentic: asking again is of no use */
+    ANSWER_BAD, /* has it, damaged or not authentic: asking again is of no use */
     ANSWER_FAILED,
 };
 
@@ -23,15 +23,15 @@ struct fetch_source {
     struct store *store; /* NULL: could not be opened (yet) */
     enum fetch_answer answer;
     struct store_task *task;
-    int64_t deadline_ms;   /* of the task */
-    unsigned press;        /* how often the fetch had been pressed when it was asked */
+    int64_t deadline_ms; /* of the task */
+    unsigned press;      /* how often the fetch had been pressed when it was asked */
     struct absence absence;
     struct err err;        /* ANSWER_BAD, ANSWER_FAILED */
     enum err_kind noticed; /* what was last said about it */
 };
 
 enum fetch_phase {
-    PHASE_ROUND,     /* a round is to begin */
+    PHASE_ROUND, /* a round is to begin */
     PHASE_ASKING,
     PHASE_VERIFYING, /* what one source brought */
     PHASE_PROVING,   /* that it is absent */
@@ -60,6 +60,7 @@ struct fetch_task {
 
     struct fetch_source *verifying; /* also: where the file came from */
     struct buf object;
+    size_t object_size; /* what it had */
     struct placement placement;
     int placement_rc;
     struct err placement_err;
@@ -86,8 +87,8 @@ void fetch_end_round(struct fetch_task *task);
 void fetch_begin_proof(struct fetch_task *task);
 
 enum fetch_proof {
-    PROOF_ABSENT = 1,  /* proven */
-    PROOF_PENDING = 2, /* a store has not answered yet */
+    PROOF_ABSENT = 1,     /* proven */
+    PROOF_PENDING = 2,    /* a store has not answered yet */
     PROOF_LOOK_AGAIN = 3, /* there is a gap, to be looked at once more */
 };
 

@@ -55,8 +55,7 @@ static bool
 worth_asking_again(const struct fetch_task *task)
 {
     for (size_t i = 0; i < task->n_sources; i++)
-        if (task->sources[i].answer == ANSWER_FAILED &&
-            task->sources[i].err.kind == ERR_TRANSIENT)
+        if (task->sources[i].answer == ANSWER_FAILED && task->sources[i].err.kind == ERR_TRANSIENT)
             return true;
     return false;
 }
@@ -174,25 +173,33 @@ step(struct fetch_task *task)
 /* ---- the task ---- */
 
 int
+fetch_task_read_name(const char *text, struct wal_name *ret, struct err *err)
+{
+    char quoted[160];
+
+    if (wal_name_parse(text, strlen(text), ret))
+        return 0;
+    (void)err_set(err, ERR_CONFIG, "\"%s\" is not the name of a file that PostgreSQL archives",
+                  err_quote(text, strlen(text), quoted, sizeof(quoted)));
+    return err_hint(err, "Use restore_command = 'seawall-fetch %%f %%p'.");
+}
+
+int
 fetch_task_new(const struct fetch_task_options *options, struct fetch_task **ret_task,
                struct err *err)
 {
     struct wal_name wal;
-    char quoted[160];
 
-    if (!wal_name_parse(options->name, strlen(options->name), &wal)) {
-        (void)err_set(err, ERR_CONFIG, "\"%s\" is not the name of a file that PostgreSQL archives",
-                      err_quote(options->name, strlen(options->name), quoted, sizeof(quoted)));
-        return err_hint(err, "Use restore_command = 'seawall-fetch %%f %%p'.");
-    }
+    if (fetch_task_read_name(options->name, &wal, err) < 0)
+        return -1;
 
     struct fetch_task *task = calloc(1, sizeof(*task));
     if (task == NULL)
         return err_memory(err, "fetch");
     task->options = *options;
     task->pgdata = *options->pgdata;
-    task->owner = (struct object_owner){options->archive->settings->cluster,
-                                        options->pgdata->system_id};
+    task->owner =
+        (struct object_owner){options->archive->settings->cluster, options->pgdata->system_id};
     task->wal = wal;
     task->n_sources = options->archive->n_stores;
     object_name_of_wal(&task->owner, &task->wal, task->object_name);
@@ -305,6 +312,12 @@ fetch_task_memory(const struct fetch_task *task)
         if (task->sources[i].task != NULL)
             size += store_task_body(task->sources[i].task).size;
     return size;
+}
+
+size_t
+fetch_task_object_size(const struct fetch_task *task)
+{
+    return task->object_size;
 }
 
 struct fetch_task *

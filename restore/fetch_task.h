@@ -38,6 +38,9 @@ struct fetch_task_options {
     bool ahead;
 };
 
+/* Read %f by the grammar of wal_name.h. 0 or -1 (ERR_CONFIG). */
+int fetch_task_read_name(const char *text, struct wal_name *ret, struct err *err) MUST_USE;
+
 /* Nothing is begun before the first fetch_task_advance(). 0 or -1: ERR_CONFIG (bad name). */
 int fetch_task_new(const struct fetch_task_options *options, struct fetch_task **ret_task,
                    struct err *err) MUST_USE;
@@ -69,8 +72,11 @@ const struct wal_name *fetch_task_name(const struct fetch_task *task);
 /* "could not restore X: X from store Y": for a failure after the task's end. Returns -1. */
 int fetch_task_wrap(const struct fetch_task *task, struct err *err);
 
-/* Bytes of objects the task holds in memory. */
+/* Bytes of objects the task holds in memory just now. */
 size_t fetch_task_memory(const struct fetch_task *task);
+
+/* How large the object was that was verified last; 0: none was. */
+size_t fetch_task_object_size(const struct fetch_task *task);
 
 /* workers_take() gave this work back: its task may go on. Returns the task. */
 struct fetch_task *fetch_task_work_done(struct work *work);

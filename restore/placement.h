@@ -21,7 +21,7 @@ struct placement {
     struct landing *landing;       /* borrowed */
 
     /* What came of it. */
-    struct newfile file;         /* after 0: complete, written, at offset 0 */
+    struct newfile file; /* after 0: complete, written, at offset 0 */
     uint64_t file_size;
     struct wal_history *history; /* of a history file */
     struct err odd;              /* if its kind is set: what is wrong, and was accepted */
