@@ -285,6 +285,8 @@ ask(struct fetcher *fetcher, uint64_t ticket, const struct wal_name *wal, int64_
     if (errand == NULL)
         return -1;
     errand->ticket = ticket;
+    if (errand->is_segment)
+        ahead_waited(fetcher);
     return 0;
 }
 
@@ -300,6 +302,8 @@ fetcher_ask(struct fetcher *fetcher, uint64_t ticket, const char *name, int64_t 
     check_server(fetcher);
     if (wal.kind == WAL_NAME_SEGMENT)
         ahead_asked(fetcher, &wal);
+    else if (wal.kind == WAL_NAME_HISTORY)
+        ahead_foresee(fetcher);
     return ask(fetcher, ticket, &wal, deadline_ms, err);
 }
 

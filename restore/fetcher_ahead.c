@@ -4,15 +4,16 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/io.h"
 #include "restore/fetcher_parts.h"
+#include "wal/backup_label.h"
 
 #define WINDOW_FIRST 4
 #define WINDOW_MAX 64
-#define FLIGHTS_FIRST 3
-#define FLIGHTS_MAX 8
 #define BACKWARD_MAX 1 /* from the checkpoint to its redo point; further back it is no recovery */
 #define KEEP_MS (5 * 60 * 1000) /* what nobody asks for is not kept on the server's disk for ever \
                                  */
+#define LABEL_MAX 8192
 #define PAUSE_MS 1000
 #define PAUSE_DOUBLINGS 5
 #define DISK_PAUSE_MS 60000
@@ -25,7 +26,8 @@ ahead_init(struct fetcher *fetcher)
     const struct pgdata *pgdata = fetcher->options.pgdata;
     struct foresight *sight = &fetcher->sight;
 
-    *sight = (struct foresight){.window = WINDOW_FIRST, .flights = FLIGHTS_FIRST};
+    *sight = (struct foresight){.window = WINDOW_FIRST};
+    flights_init(&sight->flights);
     if (pgdata->has_control)
         sight->segment_size = pgdata->control.segment_size;
     wal_route_init(&sight->route, (uint32_t)sight->segment_size);
@@ -81,6 +83,40 @@ drop_unwanted(struct fetcher *fetcher)
     }
 }
 
+/* backup_label names the first segment. 0, or another value: there is none, or it is unreadable. */
+static int
+read_label(int directory, struct backup_label *ret)
+{
+    struct err ignored = ERR_INIT;
+    AUTO(fd) int fd = -1;
+    char text[LABEL_MAX];
+    size_t got = 0;
+
+    if (directory < 0 ||
+        fs_open_file(directory, "backup_label", "backup_label", &fd, NULL, &ignored) != 0 ||
+        io_read_full(fd, text, sizeof(text) - 1, &got, "backup_label", &ignored) != IO_SHORT)
+        return -1;
+    text[got] = '\0';
+    return backup_label_parse(text, ret, &ignored);
+}
+
+void
+ahead_foresee(struct fetcher *fetcher)
+{
+    struct foresight *sight = &fetcher->sight;
+    struct backup_label label;
+
+    if (sight->segment_size == 0 || sight->started ||
+        read_label(fetcher->options.pgdata->directory, &label) != 0 ||
+        label.start_lsn < sight->segment_size)
+        return;
+    uint64_t number = label.start_lsn / sight->segment_size;
+    (void)wal_route_asked(&sight->route, label.start_timeline, number);
+    sight->started = true;
+    sight->position = number - 1;
+    sight->asked_ms = clock_boot_ms();
+}
+
 void
 ahead_asked(struct fetcher *fetcher, const struct wal_name *wal)
 {
@@ -108,13 +144,21 @@ ahead_asked(struct fetcher *fetcher, const struct wal_name *wal)
     drop_unwanted(fetcher);
 }
 
+void
+ahead_waited(struct fetcher *fetcher)
+{
+    flights_waited(&fetcher->sight.flights);
+}
+
 static void
 note_size(struct foresight *sight, const struct errand *errand)
 {
     size_t size = errand->task == NULL ? 0 : fetch_task_object_size(errand->task);
 
-    if (size != 0)
-        sight->sizes[sight->n_sizes++ % AHEAD_SIZES] = size;
+    if (size == 0)
+        return;
+    sight->sizes[sight->n_sizes++ % AHEAD_SIZES] = size;
+    flights_landed(&sight->flights, size, clock_boot_ms());
 }
 
 void
@@ -150,7 +194,7 @@ ahead_pause(struct fetcher *fetcher, bool disk)
     int64_t pause_ms = disk ? DISK_PAUSE_MS : (int64_t)PAUSE_MS << doublings;
 
     sight->failures++;
-    sight->flights = FLIGHTS_FIRST;
+    flights_init(&sight->flights);
     sight->paused_until_ms = clock_boot_ms() + pause_ms;
 }
 
@@ -201,7 +245,6 @@ become_ready(struct fetcher *fetcher, struct errand *errand)
 
     note_size(sight, errand);
     sight->failures = 0;
-    sight->flights = MIN_OF(sight->flights + 1, (size_t)FLIGHTS_MAX);
     errand->file = fetch_task_take_file(errand->task);
     errand->file_size = fetch_task_file_size(errand->task);
     fetch_task_free(TAKE_PTR(errand->task));
@@ -236,7 +279,7 @@ ahead_ended(struct fetcher *fetcher, struct errand *errand)
 /* ---- the limits ---- */
 
 struct load {
-    size_t flights;
+    size_t flights; /* not those a worker has: the link is free again */
     size_t kept; /* ready, or to become so */
     size_t on_the_way;
     uint64_t memory;  /* that they take by now */
@@ -267,7 +310,7 @@ weigh(const struct fetcher *fetcher)
         if (errand->state == ERRAND_READY) {
             load.kept++;
         } else if (errand->is_segment) {
-            load.flights++;
+            load.flights += !fetch_task_at_work(errand->task);
             load.claimed += MAX_OF(memory, expected);
         }
         if (errand->state == ERRAND_AHEAD) {
@@ -285,7 +328,7 @@ may_begin(const struct fetcher *fetcher)
     struct load load = weigh(fetcher);
     uint64_t expected = expected_size(sight);
 
-    return load.flights < sight->flights &&
+    return load.flights < sight->flights.n &&
            (load.kept + 1) * sight->segment_size <= fetcher->options.spool_max &&
            load.claimed + expected <= fetcher->options.memory_max &&
            spool_has_room(&fetcher->spool, (load.on_the_way + 1) * sight->segment_size);
@@ -304,7 +347,7 @@ keep_memory(struct fetcher *fetcher)
         if (youngest == NULL)
             return;
         fetcher_drop(fetcher, youngest);
-        fetcher->sight.flights = FLIGHTS_FIRST;
+        flights_init(&fetcher->sight.flights);
     }
 }
 

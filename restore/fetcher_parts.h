@@ -7,6 +7,7 @@
 
 #include "restore/fetch_task.h"
 #include "restore/fetcher.h"
+#include "restore/flights.h"
 #include "restore/spool.h"
 #include "restore/wal_route.h"
 
@@ -51,7 +52,7 @@ struct foresight {
     uint64_t position;     /* the last one asked for */
     unsigned backward;     /* how often in a row it went back */
     size_t window;         /* how many segments behind the position */
-    size_t flights;        /* requests at a time */
+    struct flights flights;
     bool has_end;
     uint64_t end; /* nobody had this one when it was last looked for */
     bool has_last;
@@ -94,8 +95,14 @@ struct errand *fetcher_find(struct fetcher *fetcher, const char *name);
 void ahead_init(struct fetcher *fetcher);
 void ahead_done(struct fetcher *fetcher);
 
+/* Somebody asks for a history file: perhaps it is known already where recovery will begin. */
+void ahead_foresee(struct fetcher *fetcher);
+
 /* Somebody asks for this segment. */
 void ahead_asked(struct fetcher *fetcher, const struct wal_name *wal);
+
+/* It is not there yet, and somebody waits. */
+void ahead_waited(struct fetcher *fetcher);
 
 /* It was given out; it does not exist. */
 void ahead_served(struct fetcher *fetcher, const struct errand *errand);

@@ -223,8 +223,8 @@ class Bench:
             must(far + ["start"])
             shutil.rmtree(place / "spool", ignore_errors=True)
             shutil.rmtree(place / "lock", ignore_errors=True)
-        self.ways.append(Way("pgBackRest, async, 8 processes", shlex.join(
-            far + ["--pg1-path=."]) + ' archive-get %f "%p"', end))
+        self.ways.append(Way("pgBackRest, async, 8 processes", shlex.join(far)
+                             + ' --pg1-path="$PWD" archive-get %f "%p"', end))
 
     def cp(self):
         self.ways.append(Way("cp, local disk", "cp %s/%%f %%p" % self.local, lambda: None))
