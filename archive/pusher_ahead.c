@@ -228,7 +228,10 @@ begin_next(struct pusher *pusher)
         pusher->ready_next++;
         return true;
     }
-    if (!fits(pusher, pusher_need(mark.size)))
+    size_t need = pusher_need(mark.size);
+    /* What a worker may need is much more than what it leaves: room on the link is worth more. */
+    if (!fits(pusher, need) ||
+        (tally.packing > 0 && pusher->memory + need > pusher->options.memory_max * 7 / 8))
         return false;
     struct job *job = pusher_job_new(pusher, path, name);
     if (job == NULL)

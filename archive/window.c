@@ -4,6 +4,7 @@
 #include "base/macros.h"
 
 #define GAIN_PERCENT 105
+#define MUCH_PERCENT 125
 #define VAIN_MAX 2
 #define REST_MS 30000
 #define TROUBLE_MS 2000
@@ -25,9 +26,9 @@ window_init(struct window *window, int64_t now_ms)
 }
 
 static void
-grow(struct window *window)
+grow(struct window *window, bool much)
 {
-    size_t more = MAX_OF(window->size / 4, (size_t)1);
+    size_t more = much ? window->size : MAX_OF(window->size / 4, (size_t)1);
 
     window->size = MIN_OF(window->size + more, (size_t)WINDOW_MAX);
 }
@@ -36,10 +37,12 @@ static void
 judge_period(struct window *window, uint64_t rate, int64_t now_ms)
 {
     if (rate * 100 >= window->best_rate * GAIN_PERCENT) {
+        bool much = rate * 100 >= window->best_rate * MUCH_PERCENT;
+
         window->best_rate = rate;
         window->best_size = window->size;
         window->vain = 0;
-        grow(window);
+        grow(window, much);
     } else if (window->vain < VAIN_MAX) {
         window->vain++;
         if (window->vain == VAIN_MAX) {
@@ -51,7 +54,7 @@ judge_period(struct window *window, uint64_t rate, int64_t now_ms)
         window->best_rate = rate;
         window->best_size = window->size;
         window->vain = 0;
-        grow(window);
+        grow(window, false);
     }
 }
 

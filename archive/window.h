@@ -5,10 +5,11 @@
  *
  * The rule. The window begins at WINDOW_START. A period is the time in which as many objects as
  * the window is wide were archived while it was full; its rate is bytes by time. If a period
- * was at least 5 % faster than the best one with a narrower window, the window grows by a
- * quarter (by one at least). After two periods that were not, the link, the stores or the processor
- * are the bound: the window goes back to the width that was best, and another growth is tried after
- * 30 seconds. A request that failed or had to be repeated halves it, once in two seconds.
+ * was at least 25 % faster than the best one with a narrower window, the window doubles; if 5 %, it
+ * grows by a quarter (by one at least). After two periods that were not, the link, the stores or
+ * the processor are the bound: the window goes back to the width that was best, and another growth
+ * is tried after 30 seconds. A request that failed or had to be repeated halves it, once in two
+ * seconds.
  */
 #ifndef ARCHIVE_WINDOW_H
 #define ARCHIVE_WINDOW_H
