@@ -60,6 +60,8 @@ open_fetcher(struct agent *agent, struct err *err)
         .pgdata = &agent->pgdata,
         .spool_max = (uint64_t)agent->settings->spool_max,
         .memory_max = (size_t)agent->settings->agent_memory,
+        .spool_dir = agent->settings->spool_dir,
+        .runtime_dir = agent->rendezvous.path,
     };
     return fetcher_new(&options, &agent->fetcher, err);
 }

@@ -12,6 +12,8 @@
 
 #include "catalog/archive.h"
 
+#define ABSENCE_LISTS 3
+
 enum absence_outcome {
     ABSENCE_GAP = 1,   /* something later exists: named in ret_evidence */
     ABSENCE_EMPTY = 2, /* the store holds nothing of this server: it proves nothing */
@@ -24,12 +26,29 @@ struct absence_question {
     int64_t retry_ms;
 };
 
+/* One store is asked, with all questions at once. */
+struct absence {
+    struct store_task *lists[ABSENCE_LISTS];
+    size_t n; /* of them; the last one asks whether the store knows the server */
+    int rc;   /* -1: not even begun, for the reason in err */
+    struct err err;
+};
+
+#define ABSENCE_INIT ((struct absence){.n = 0})
+
+/* Ask a store about a file it has just said not to have. The question is not needed any longer. */
+void absence_begin(struct absence *absence, struct store *store,
+                   const struct absence_question *question);
+
+/* Is enough answered for absence_result()? */
+bool absence_ended(const struct absence *absence);
+
 /*
- * Ask one store about a file it has just said not to have. 0: nothing there says otherwise;
- * ABSENCE_GAP (ret_evidence, OBJECT_NAME_SIZE bytes, names the later object); ABSENCE_EMPTY; -1.
+ * 0: nothing there says otherwise; ABSENCE_GAP (ret_evidence, OBJECT_NAME_SIZE bytes, names the
+ * later object); ABSENCE_EMPTY; -1.
  */
-int absence_prove(struct archive *archive, struct store *store,
-                  const struct absence_question *question, char *ret_evidence,
-                  struct err *err) MUST_USE;
+int absence_result(const struct absence *absence, char *ret_evidence, struct err *err) MUST_USE;
+
+void absence_done(struct absence *absence);
 
 #endif

@@ -8,7 +8,11 @@
  * directory or in `spool_dir`: nothing of it is ever visible, and nothing remains when the agent is
  * killed. The hook receives the open file and gives it its name.
  *
- * An absence is proven anew each time somebody asks (fetch.h); nothing is remembered of it.
+ * An absence is proven anew each time somebody asks (fetch.h); nothing is remembered of it but a
+ * hint where to stop.
+ *
+ * A file is given out once: from then on the server may write to it. Asked for again, it is fetched
+ * again. When the disk is full, or the server's disk has little room left, nothing is kept ahead.
  */
 #ifndef RESTORE_FETCHER_H
 #define RESTORE_FETCHER_H
@@ -20,11 +24,14 @@
 struct fetcher; /* opaque */
 
 struct fetcher_options {
-    struct archive *archive;   /* opened with ARCHIVE_READ; borrowed, with its loop */
-    struct workers *workers;   /* borrowed */
+    struct archive *archive;     /* opened with ARCHIVE_READ; borrowed, with its loop */
+    struct workers *workers;     /* borrowed */
     const struct pgdata *pgdata; /* the working directory is the data directory; borrowed */
-    uint64_t spool_max;        /* bytes of verified files kept ready */
-    size_t memory_max;         /* bytes of objects under way */
+    uint64_t spool_max;          /* bytes of verified files kept ready or on their way there */
+    size_t memory_max;           /* bytes of objects under way, beside the one that is waited for */
+    const char *spool_dir;       /* for files; NULL: on the file system of pg_wal. Borrowed */
+    const char *runtime_dir;     /* for files where pg_wal's cannot have them. Borrowed; or NULL */
+    uint64_t spool_reserve;      /* spool.h; 0: SPOOL_RESERVE */
 };
 
 int fetcher_new(const struct fetcher_options *options, struct fetcher **ret_fetcher,

@@ -223,7 +223,7 @@ is_unsupported(int reason)
 }
 
 int
-newfile_create(struct newfile *file, int directory, mode_t mode, struct err *err)
+newfile_create_nameless(struct newfile *file, int directory, mode_t mode, struct err *err)
 {
     char place[PLACE_SIZE];
     AUTO(fd) int fd = openat(directory, ".", O_TMPFILE | O_RDWR | O_CLOEXEC, S_IRUSR | S_IWUSR);
@@ -232,12 +232,20 @@ newfile_create(struct newfile *file, int directory, mode_t mode, struct err *err
         return err_sys(err, errno, "could not create a file in \"%s\"",
                        place_of(directory, ".", place));
     if (fd < 0 || !can_be_named(fd))
-        return newfile_create_named(file, directory, mode, err);
+        return FS_UNABLE;
     if (set_mode(fd, mode) < 0)
         return err_sys(err, errno, "could not set the permissions of a file in \"%s\"",
                        place_of(directory, ".", place));
     *file = (struct newfile){.directory = directory, .fd = take_fd(&fd)};
     return 0;
+}
+
+int
+newfile_create(struct newfile *file, int directory, mode_t mode, struct err *err)
+{
+    int rc = newfile_create_nameless(file, directory, mode, err);
+
+    return rc == FS_UNABLE ? newfile_create_named(file, directory, mode, err) : rc;
 }
 
 void

@@ -27,6 +27,7 @@
 enum fs_outcome {
     FS_ABSENT = 1, /* open: no such file; every directory on the way exists */
     FS_EXISTS = 2, /* commit_new: the name is taken; nothing changed */
+    FS_UNABLE = 3, /* create_nameless: the file system has no files without a name */
 };
 
 /* Open a directory (a symbolic link to one is fine). 0 or -1 (ERR_LOCAL). */
@@ -50,6 +51,10 @@ struct newfile {
 
 /* Create an empty one in `directory` (an open descriptor, borrowed until done). 0 or -1. */
 int newfile_create(struct newfile *file, int directory, mode_t mode, struct err *err) MUST_USE;
+
+/* The same, but only if it can be without a name from the beginning. 0, FS_UNABLE or -1. */
+int newfile_create_nameless(struct newfile *file, int directory, mode_t mode,
+                            struct err *err) MUST_USE;
 
 /*
  * Give it its name (one component) if that is free: link(2), which is atomic on local file systems

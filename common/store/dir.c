@@ -341,10 +341,34 @@ is_temporary(const char *name)
            strstr(name, "/" FS_TEMPORARY_PREFIX) != NULL;
 }
 
+/*
+ * Since the store was opened its directory may have been mounted, or made anew. A process that
+ * lives long sees what one sees that begins now.
+ */
+static int
+follow_root(struct dir_store *store, struct err *err)
+{
+    const char *path = store->base.place + strlen(SCHEME);
+    struct stat own;
+    struct stat there;
+    int root = -1;
+
+    if (fstat(store->root, &own) == 0 && stat(path, &there) == 0 && own.st_dev == there.st_dev &&
+        own.st_ino == there.st_ino)
+        return 0;
+    if (fs_open_directory(path, &root, err) < 0) {
+        err->kind = ERR_TRANSIENT;
+        return -1;
+    }
+    (void)close(store->root);
+    store->root = root;
+    return 0;
+}
+
 static int
 run(struct dir_store *store, struct store_task *task, struct err *err)
 {
-    if (dir_check_time(task, err) < 0)
+    if (dir_check_time(task, err) < 0 || follow_root(store, err) < 0)
         return -1;
     switch (task->kind) {
     case TASK_PUT:

@@ -162,6 +162,34 @@ temporary_and_foreign_names_are_not_objects(void **state)
     assert_int_equal(put(bench->store, "a" FS_TEMPORARY_PREFIX, &err), 0);
 }
 
+/* As a mount point is another directory before and after the mount. */
+static void
+a_directory_made_anew_is_followed(void **state)
+{
+    struct bench *bench = *state;
+    struct store *store = NULL;
+    struct err err = ERR_INIT;
+    char url[SCRATCH_SIZE + 32];
+
+    scratch_mkdir(&bench->scratch, "store");
+    scratch_mkdir(&bench->scratch, "other");
+    (void)snprintf(url, sizeof(url), "file://%s/store", bench->scratch.path);
+    assert_int_equal(open_at(bench, url, &store, &err), 0);
+    assert_int_equal(put(store, "x", &err), 0);
+    assert_int_equal(renameat(bench->scratch.fd, "store", bench->scratch.fd, "away"), 0);
+    assert_int_equal(get(store, "x", &err), -1);
+    assert_int_equal(err.kind, ERR_TRANSIENT);
+    assert_int_equal(renameat(bench->scratch.fd, "other", bench->scratch.fd, "store"), 0);
+    assert_int_equal(get(store, "x", &err), STORE_ABSENT);
+    assert_int_equal(put(store, "y", &err), 0);
+    assert_int_equal(renameat2(bench->scratch.fd, "away", bench->scratch.fd, "store",
+                               RENAME_EXCHANGE),
+                     0);
+    assert_int_equal(get(store, "x", &err), 0);
+    assert_int_equal(get(store, "y", &err), STORE_ABSENT);
+    store_close(store);
+}
+
 static void
 a_removed_root_proves_nothing(void **state)
 {
@@ -386,6 +414,7 @@ main(void)
         BENCH_TEST(no_symbolic_link_is_followed_below_the_root),
         BENCH_TEST(what_is_no_file_is_no_object_and_never_waited_for),
         BENCH_TEST(temporary_and_foreign_names_are_not_objects),
+        BENCH_TEST(a_directory_made_anew_is_followed),
         BENCH_TEST(a_removed_root_proves_nothing),
         BENCH_TEST(missing_permissions_are_a_refusal),
         BENCH_TEST(a_component_no_file_system_takes_is_refused),

@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: PostgreSQL */
+/*
+ * fetch_parts.h: between fetch_task.c, fetch_asking.c and fetch_verdict.c. Private to them.
+ */
+#ifndef RESTORE_FETCH_PARTS_H
+#define RESTORE_FETCH_PARTS_H
+
+#include "restore/absence.h"
+#include "restore/fetch_task.h"
+#include "restore/placement.h"
+
+#define ROUND_RETRY_MS 1500 /* within a round a store retries this long if there are others */
+
+enum fetch_answer {
+    ANSWER_NONE,    /* not asked in this round */
+    ANSWER_PENDING, /* asked, or what it brought is being verified */
+    ANSWER_ABSENT,
+    ANSWER_BAD, /* has it, damaged or not authentic: asking again is of no use */
+    ANSWER_FAILED,
+};
+
+struct fetch_source {
+    struct store *store; /* NULL: could not be opened (yet) */
+    enum fetch_answer answer;
+    struct store_task *task;
+    int64_t deadline_ms; /* of the task */
+    unsigned press;      /* how often the fetch had been pressed when it was asked */
+    struct absence absence;
+    struct err err;        /* ANSWER_BAD, ANSWER_FAILED */
+    enum err_kind noticed; /* what was last said about it */
+};
+
+enum fetch_phase {
+    PHASE_ROUND, /* a round is to begin */
+    PHASE_ASKING,
+    PHASE_VERIFYING, /* what one source brought */
+    PHASE_PROVING,   /* that it is absent */
+    PHASE_WAITING,   /* for the next round */
+    PHASE_ENDED,
+};
+
+struct fetch_task {
+    struct work work; /* first member: the verification */
+    bool at_work;
+    struct fetch_task_options options; /* name and pgdata are not used after the beginning */
+    struct pgdata pgdata;
+    struct object_owner owner;
+    struct wal_name wal;
+    char object_name[OBJECT_NAME_SIZE];
+    struct fetch_source sources[SETTINGS_STORES_MAX];
+    size_t n_sources;
+
+    enum fetch_phase phase;
+    unsigned press;
+    unsigned round;
+    unsigned gap_looks;
+    bool absent_before;
+    int64_t hedge_ms; /* PHASE_ASKING: when the next source is asked as well */
+    int64_t until_ms; /* PHASE_WAITING */
+
+    struct fetch_source *verifying; /* also: where the file came from */
+    struct buf object;
+    size_t object_size; /* what it had */
+    struct placement placement;
+    int placement_rc;
+    struct err placement_err;
+
+    int rc; /* PHASE_ENDED */
+    struct err err;
+};
+
+bool fetch_time_left(const struct fetch_task *task);
+size_t fetch_count(const struct fetch_task *task, enum fetch_answer answer);
+
+/* The task's end, and its end with what the stores said. */
+void fetch_end(struct fetch_task *task, int rc);
+void fetch_fail(struct fetch_task *task);
+
+/* True: something happened, and the next step may be due. */
+bool fetch_step_asking(struct fetch_task *task);
+bool fetch_step_verifying(struct fetch_task *task);
+
+/* Every source has answered in vain. */
+void fetch_end_round(struct fetch_task *task);
+
+/* Every store has answered "absent" or failed: ask those that said "absent" for evidence. */
+void fetch_begin_proof(struct fetch_task *task);
+
+enum fetch_proof {
+    PROOF_ABSENT = 1,     /* proven */
+    PROOF_PENDING = 2,    /* a store has not answered yet */
+    PROOF_LOOK_AGAIN = 3, /* there is a gap, to be looked at once more */
+};
+
+/* 0: not proven; the sources say why. -1: there is a gap, or *err. */
+int fetch_judge_proof(struct fetch_task *task, struct err *err) MUST_USE;
+
+/* The error of the whole, from the gravest of what the stores said. Returns -1. */
+int fetch_report_failure(const struct fetch_task *task, struct err *err);
+
+#endif
