@@ -225,14 +225,14 @@ give_up(struct sync_work *work, struct sync_item *item)
 static int
 ask_next(struct sync_work *work, struct sync_item *item, struct err *err)
 {
-    uint32_t sources = item->good & reachable(work);
+    uint32_t sources = item->good & item->name.has & reachable(work);
     uint32_t gone = item->lacks & ~(work->targets & reachable(work));
 
     item->failed |= gone;
     item->lacks &= ~gone;
     item->compare &= sources;
     if (sources == 0) {
-        item->failed |= item->good & ~sources;
+        item->failed |= item->good;
         give_up(work, item);
         return 0;
     }

@@ -159,6 +159,7 @@ sync_names_next(struct sync_names *names, struct sync_name *ret, struct err *err
     (void)snprintf(ret->name, sizeof(ret->name), "%s", first);
     ret->has = 0;
     ret->listed = 0;
+    memset(ret->sizes, 0, sizeof(ret->sizes));
     for (size_t i = 0; i < names->archive->n_stores; i++) {
         struct lister *lister = &names->listers[i];
 
