@@ -2,11 +2,11 @@
 /*
  * pusher.h: the agent's push half: archives what is asked for, and what will be asked for next.
  *
- * A hook asks for one file and waits. The pusher also reads archive_status/ (never writes there) and
- * works ahead in the order in which PostgreSQL will ask: files are read, packed by the workers and
- * sent to all stores, several at a time, so that the next request finds its answer ready. A file
- * counts as archived when `acknowledge` stores hold it; the other stores are completed behind the
- * answer, and what they lack is told by pusher_status().
+ * A hook asks for one file and waits. The pusher also reads archive_status/ (never writes there)
+ * and works ahead in the order in which PostgreSQL will ask: files are read, packed by the workers
+ * and sent to all stores, several at a time, so that the next request finds its answer ready. A
+ * file counts as archived when `acknowledge` stores hold it; the other stores are completed behind
+ * the answer, and what they lack is told by pusher_status().
  *
  * An answer prepared ahead is for one file at one moment (device, inode, size, times of change and
  * of status change): if any of them differs when the hook asks, the work is done again.

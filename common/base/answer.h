@@ -21,4 +21,6 @@ void answer_init(struct answer *answer, uint64_t ticket);
 /* Closes the file, frees the notices. */
 void answer_done(struct answer *answer);
 
+DEFINE_CLEANUP(answer, struct answer, answer_done);
+
 #endif

@@ -10,6 +10,7 @@
 
 #include <stdint.h>
 
+#include "base/cleanup.h"
 #include "base/log.h"
 
 #define NOTICE_LOG_MAX 32
@@ -34,5 +35,7 @@ void notice_log_init(struct notice_log *log);
 void notice_log_flush(struct notice_log *log, struct notices *to);
 
 void notice_log_done(struct notice_log *log);
+
+DEFINE_CLEANUP(notice_log, struct notice_log, notice_log_done);
 
 #endif

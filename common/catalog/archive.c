@@ -178,14 +178,24 @@ int
 archive_open(const struct settings *settings, enum archive_purpose purpose,
              struct archive **ret_archive, struct err *err)
 {
+    return archive_open_on(NULL, settings, purpose, ret_archive, err);
+}
+
+int
+archive_open_on(struct store_loop *loop, const struct settings *settings,
+                enum archive_purpose purpose, struct archive **ret_archive, struct err *err)
+{
     AUTO(archive) struct archive *archive = calloc(1, sizeof(*archive));
 
     if (archive == NULL)
         return err_memory(err, "archive");
     archive->settings = settings;
+    archive->loop = loop;
+    archive->loop_is_shared = loop != NULL;
     archive->acknowledge = (size_t)settings->acknowledge;
     set_format(archive);
-    if (load_keys(archive, purpose, err) < 0 || store_loop_new(&archive->loop, err) < 0)
+    if (load_keys(archive, purpose, err) < 0 ||
+        (loop == NULL && store_loop_new(&archive->loop, err) < 0))
         return -1;
     for (size_t i = 0; i < settings->n_stores; i++)
         if (open_store(archive, i, err) < 0)
@@ -201,7 +211,8 @@ archive_close(struct archive *archive)
         return;
     for (size_t i = 0; i < archive->n_stores; i++)
         store_close(archive->stores[i].store);
-    store_loop_free(archive->loop);
+    if (!archive->loop_is_shared)
+        store_loop_free(archive->loop);
     writer_key_done(&archive->writer);
     keyring_done(&archive->keyring);
     free(archive);

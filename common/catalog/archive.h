@@ -31,6 +31,7 @@ struct archive_store {
 struct archive {
     const struct settings *settings; /* borrowed */
     struct store_loop *loop;
+    bool loop_is_shared; /* somebody else's */
     struct archive_store stores[SETTINGS_STORES_MAX];
     size_t n_stores;
     size_t acknowledge;
@@ -46,6 +47,11 @@ struct archive {
  */
 int archive_open(const struct settings *settings, enum archive_purpose purpose,
                  struct archive **ret_archive, struct err *err) MUST_USE;
+
+/* The same on a loop that others use too and that outlives the archive. */
+int archive_open_on(struct store_loop *loop, const struct settings *settings,
+                    enum archive_purpose purpose, struct archive **ret_archive,
+                    struct err *err) MUST_USE;
 
 /* Wipes keys, closes stores. NULL is fine. */
 void archive_close(struct archive *archive);

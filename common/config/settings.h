@@ -65,6 +65,8 @@ struct settings {
 #define LIST(setting, field, max, help) struct settings_list field;
 #define NUMBER(setting, field, standard, min, max, help) int64_t field;
 #define SECONDS(setting, field, standard, min, max, help) int64_t field;
+#define SIZE(setting, field, standard, min, max, help) int64_t field;
+#define BOOLEAN(setting, field, standard, help) bool field;
 #define CHOICE(setting, field, standard, choices, help) enum settings_##field field;
 #define SETTINGS_TOP
 #define SETTINGS_OBJECTIVES
@@ -78,6 +80,8 @@ struct settings {
 #undef LIST
 #undef NUMBER
 #undef SECONDS
+#undef SIZE
+#undef BOOLEAN
 #undef CHOICE
     bool encrypted; /* encryption = { ... } rather than "none"; one of them must be there */
     struct settings_store stores[SETTINGS_STORES_MAX];
@@ -97,6 +101,12 @@ struct settings {
  * 0 or -1: ERR_CONFIG, "file:line: ..." (or ERR_INTERNAL: out of memory).
  */
 int settings_read(const char *file, struct settings **ret_settings, struct err *err) MUST_USE;
+
+/*
+ * Which file settings_read() reads: `file`, else $SEAWALL_CONFIG, else the default; a relative name
+ * is put behind the working directory. The caller frees *ret_path. Needs no more than libc.
+ */
+int settings_file_path(const char *file, char **ret_path, struct err *err) MUST_USE;
 
 /* The parser behind it, for bytes already in memory (tests, fuzzing). No permission checks;
  * `file` names the text and gives the directory of relative file names. */

@@ -26,6 +26,7 @@ enum setting_type {
     SETTING_LIST,
     SETTING_NUMBER,
     SETTING_SECONDS,
+    SETTING_SIZE,
     SETTING_BOOLEAN,
     SETTING_CHOICE,
 };
@@ -38,7 +39,7 @@ struct setting_row {
     size_t offset;        /* of the field in its struct */
     const char *text;     /* default of STRING, FILEPATH, CHOICE */
     const char *choices;  /* CHOICE: words, in the order of the enum */
-    int64_t number;       /* default of NUMBER, SECONDS, BOOLEAN */
+    int64_t number;       /* default of NUMBER, SECONDS, SIZE, BOOLEAN */
     int64_t min;
     int64_t max;          /* LIST: of items */
 };
@@ -65,12 +66,6 @@ void *settings_keep(struct settings *settings, size_t size, struct err *err) MUS
 /* ERR_CONFIG, `"file":line: ...`; line 0: `"file": ...`. Always -1. */
 int settings_fail(struct err *err, const char *file, unsigned line, const char *format, ...)
     PRINTF_LIKE(4, 5);
-
-/*
- * Which file: `file`, else $SEAWALL_CONFIG, else the default; a relative name is put behind the
- * working directory. The caller frees *ret_path.
- */
-int settings_file_path(const char *file, char **ret_path, struct err *err) MUST_USE;
 
 /* Read a file that passes the permission rules of settings.h. 0 or -1 (ERR_CONFIG). */
 int settings_file_read(const char *path, struct buf *ret_text, struct stat *ret_st,

@@ -33,6 +33,13 @@
      .number = (standard),                                   \
      .min = (least),                                         \
      .max = (most)},
+#define SIZE(setting, field, standard, least, most, help) \
+    {.name = (setting),                                   \
+     .type = SETTING_SIZE,                                \
+     .offset = offsetof(OWNER, field),                    \
+     .number = (standard),                                \
+     .min = (least),                                      \
+     .max = (most)},
 #define BOOLEAN(setting, field, standard, help) \
     {.name = (setting),                         \
      .type = SETTING_BOOLEAN,                   \
@@ -185,23 +192,32 @@ read_list(struct settings *settings, const struct setting_row *row, const config
     return 0;
 }
 
+/* A unit of times or sizes, largest last. */
+struct unit {
+    const char *name;
+    int64_t factor;
+};
+
+static const struct unit time_units[] = {
+    {"s", 1}, {"min", 60}, {"h", 3600}, {"d", 86400}, {NULL, 0},
+};
+static const struct unit size_units[] = {
+    {"KiB", KIB}, {"MiB", MIB}, {"GiB", GIB}, {NULL, 0},
+};
+
 static bool
-seconds_from_text(const char *text, int64_t *ret_seconds)
+value_from_text(const struct unit *units, const char *text, int64_t *ret_value)
 {
-    static const struct {
-        const char *unit;
-        uint64_t seconds;
-    } units[] = {{"s", 1}, {"min", 60}, {"h", 3600}, {"d", 86400}};
     size_t digits = strspn(text, "0123456789");
 
-    for (size_t i = 0; i < ARRAY_SIZE(units); i++) {
+    for (const struct unit *unit = units; unit->name != NULL; unit++) {
         uint64_t value = 0;
 
-        if (strcmp(text + digits, units[i].unit) != 0)
+        if (strcmp(text + digits, unit->name) != 0)
             continue;
-        if (!decimal_read(text, digits, INT64_MAX / units[i].seconds, &value))
+        if (!decimal_read(text, digits, (uint64_t)(INT64_MAX / unit->factor), &value))
             return false;
-        *ret_seconds = (int64_t)(value * units[i].seconds);
+        *ret_value = (int64_t)value * unit->factor;
         return true;
     }
     return false;
@@ -209,49 +225,64 @@ seconds_from_text(const char *text, int64_t *ret_seconds)
 
 /* "2592000" tells a person little; the bounds are said in the largest unit that fits. */
 static const char *
-seconds_text(int64_t seconds, char *text, size_t size)
+value_text(const struct unit *units, int64_t value, char *text, size_t size)
 {
-    if (seconds != 0 && seconds % 86400 == 0)
-        (void)snprintf(text, size, "%lldd", (long long)(seconds / 86400));
-    else if (seconds != 0 && seconds % 3600 == 0)
-        (void)snprintf(text, size, "%lldh", (long long)(seconds / 3600));
-    else
-        (void)snprintf(text, size, "%llds", (long long)seconds);
+    struct unit best = {units == time_units ? "s" : "", 1};
+
+    for (const struct unit *unit = units; unit->name != NULL; unit++)
+        if (value != 0 && value % unit->factor == 0 && strcmp(unit->name, "min") != 0)
+            best = *unit;
+    (void)snprintf(text, size, "%lld%s", (long long)(value / best.factor), best.name);
     return text;
+}
+
+static int
+fail_value(struct settings *settings, const struct setting_row *row,
+           const config_setting_t *setting, const char *what, struct err *err)
+{
+    (void)settings_fail(err, settings->file, config_setting_source_line(setting),
+                        "\"%s\" must be a %s", row->name, what);
+    if (row->type == SETTING_SECONDS)
+        return err_hint(err, "Write seconds as a number, or a whole number with a unit: "
+                             "\"90s\", \"5min\", \"1h\", \"30d\".");
+    if (row->type == SETTING_SIZE)
+        return err_hint(err, "Write bytes as a number, or a whole number with a unit: "
+                             "\"512KiB\", \"64MiB\", \"2GiB\".");
+    return -1;
 }
 
 static int
 read_number(struct settings *settings, const struct setting_row *row,
             const config_setting_t *setting, void *base, struct err *err)
 {
-    bool seconds = row->type == SETTING_SECONDS;
-    const char *text = seconds ? config_setting_get_string(setting) : NULL;
+    const struct unit *units = row->type == SETTING_SECONDS ? time_units
+                               : row->type == SETTING_SIZE  ? size_units
+                                                            : NULL;
+    const char *text = units != NULL ? config_setting_get_string(setting) : NULL;
     int64_t value = 0;
     char min[32];
     char max[32];
 
-    if (config_setting_type(setting) == CONFIG_TYPE_INT) {
+    if (config_setting_type(setting) == CONFIG_TYPE_INT)
         value = config_setting_get_int(setting);
-    } else if (text == NULL || !seconds_from_text(text, &value)) {
-        (void)settings_fail(err, settings->file, config_setting_source_line(setting),
-                            "\"%s\" must be a %s", row->name,
-                            seconds ? "time" : "number without quotes");
-        return seconds ? err_hint(err, "Write seconds as a number, or a whole number with a unit: "
-                                       "\"90s\", \"5min\", \"1h\", \"30d\".")
-                       : -1;
-    }
+    else if (text == NULL || !value_from_text(units, text, &value))
+        return fail_value(settings, row, setting,
+                          units == NULL         ? "number without quotes"
+                          : units == time_units ? "time"
+                                                : "size",
+                          err);
     if (value >= row->min && value <= row->max) {
         put(base, row, &value, sizeof(value));
         return 0;
     }
-    if (!seconds)
+    if (units == NULL)
         return settings_fail(err, settings->file, config_setting_source_line(setting),
                              "\"%s\" must be between %lld and %lld", row->name, (long long)row->min,
                              (long long)row->max);
     return settings_fail(err, settings->file, config_setting_source_line(setting),
                          "\"%s\" must be between %s and %s", row->name,
-                         seconds_text(row->min, min, sizeof(min)),
-                         seconds_text(row->max, max, sizeof(max)));
+                         value_text(units, row->min, min, sizeof(min)),
+                         value_text(units, row->max, max, sizeof(max)));
 }
 
 static int
@@ -313,6 +344,7 @@ settings_value_read(struct settings *settings, const struct setting_row *row,
         return read_list(settings, row, setting, base, err);
     case SETTING_NUMBER:
     case SETTING_SECONDS:
+    case SETTING_SIZE:
         return read_number(settings, row, setting, base, err);
     case SETTING_BOOLEAN:
         return read_boolean(settings, row, setting, base, err);
@@ -341,6 +373,7 @@ settings_value_default(struct settings *settings, const struct setting_row *row,
         return 0;
     case SETTING_NUMBER:
     case SETTING_SECONDS:
+    case SETTING_SIZE:
         put(base, row, &row->number, sizeof(row->number));
         return 0;
     case SETTING_BOOLEAN:

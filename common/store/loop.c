@@ -6,12 +6,18 @@
 
 /* A stop request is noticed after this time at the latest. */
 #define POLL_MS 200
+/* With nothing under way it is not so urgent. */
+#define IDLE_POLL_MS 1000
+/* Descriptors that are watched besides the transfers' own. */
+#define WATCHED_MAX 256
 #define KEPT_CONNECTIONS 32
 
 struct store_loop {
     CURLM *multi;
     struct store_task *tasks;
     uint64_t n_ended;
+    struct pollfd *watched; /* borrowed */
+    size_t n_watched;
 };
 
 int
@@ -204,11 +210,56 @@ drive_transfers(struct store_loop *loop, struct err *err)
 
 /* ---- waiting ---- */
 
+void
+store_loop_watch(struct store_loop *loop, struct pollfd *descriptors, size_t n)
+{
+    loop->watched = descriptors;
+    loop->n_watched = MIN_OF(n, (size_t)WATCHED_MAX);
+}
+
+/* Is one of the watched descriptors ready? libcurl would keep hang-ups and errors to itself. */
+static bool
+look_at_watched(struct store_loop *loop)
+{
+    if (loop->n_watched == 0)
+        return false;
+    for (size_t i = 0; i < loop->n_watched; i++)
+        loop->watched[i].revents = 0;
+    return poll(loop->watched, (nfds_t)loop->n_watched, 0) > 0;
+}
+
+/* Without libcurl there are no transfers, only what is watched. */
+static void
+wait_watched(struct store_loop *loop, int timeout_ms)
+{
+    if (loop->n_watched == 0)
+        clock_sleep_until(clock_boot_ms() + timeout_ms);
+    else
+        (void)poll(loop->watched, (nfds_t)loop->n_watched, timeout_ms);
+}
+
+static int
+wait_transfers(struct store_loop *loop, int timeout_ms, struct err *err)
+{
+    struct curl_waitfd also[WATCHED_MAX];
+
+    for (size_t i = 0; i < loop->n_watched; i++)
+        also[i] = (struct curl_waitfd){
+            .fd = loop->watched[i].fd,
+            .events =
+                (short)(((loop->watched[i].events & POLLIN) != 0 ? CURL_WAIT_POLLIN : 0) |
+                        ((loop->watched[i].events & POLLOUT) != 0 ? CURL_WAIT_POLLOUT : 0)),
+        };
+    CURLMcode code = curl_multi_poll(loop->multi, loop->n_watched == 0 ? NULL : also,
+                                     (unsigned)loop->n_watched, timeout_ms, NULL);
+    return code == CURLM_OK ? 0 : multi_error(code, err);
+}
+
 static int
 wait_until(struct store_loop *loop, int64_t until_ms, struct err *err)
 {
     int64_t now = clock_boot_ms();
-    int64_t then = MIN_OF(until_ms, now + POLL_MS);
+    int64_t then = MIN_OF(until_ms, now + (loop->tasks == NULL ? IDLE_POLL_MS : POLL_MS));
 
     for (const struct store_task *task = loop->tasks; task != NULL; task = task->next) {
         then = MIN_OF(then, task->limits.deadline_ms);
@@ -217,12 +268,10 @@ wait_until(struct store_loop *loop, int64_t until_ms, struct err *err)
     }
     if (then <= now)
         return 0;
-    if (loop->multi == NULL) {
-        clock_sleep_until(then);
-        return 0;
-    }
-    CURLMcode code = curl_multi_poll(loop->multi, NULL, 0, (int)(then - now), NULL);
-    return code == CURLM_OK ? 0 : multi_error(code, err);
+    if (loop->multi != NULL)
+        return wait_transfers(loop, (int)(then - now), err);
+    wait_watched(loop, (int)(then - now));
+    return 0;
 }
 
 int
@@ -241,7 +290,9 @@ store_loop_run(struct store_loop *loop, int64_t until_ms, struct err *err)
         run_due(loop);
         if (drive_transfers(loop, err) < 0)
             return -1;
-        if (loop->tasks == NULL || loop->n_ended != n_ended || clock_boot_ms() >= until_ms)
+        /* Looked at every time: tasks that end without a pause must not hide what is watched. */
+        if (look_at_watched(loop) || (loop->tasks == NULL && loop->n_watched == 0) ||
+            loop->n_ended != n_ended || clock_boot_ms() >= until_ms)
             return 0;
         if (wait_until(loop, until_ms, err) < 0)
             return -1;

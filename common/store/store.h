@@ -72,8 +72,8 @@ int store_loop_run(struct store_loop *loop, int64_t until_ms, struct err *err) M
 
 /*
  * Have store_loop_run() also return when one of these descriptors is ready (their revents are then
- * set), and wait for that even while no task is under way. Borrowed until the next call; NULL and 0
- * to stop watching.
+ * set), and wait for that even while no task is under way. At most 256, for POLLIN and POLLOUT.
+ * Borrowed until the next call; NULL and 0 to stop watching. A descriptor of -1 is passed over.
  */
 void store_loop_watch(struct store_loop *loop, struct pollfd *descriptors, size_t n);
 

@@ -18,7 +18,7 @@ SECTIONS = {
     "SETTINGS_OBJECTIVES": "OBJECTIVES",
 }
 GROUPS = ("stores", "encryption", "objectives")
-UNITS = {"s": 1, "min": 60, "h": 3600, "d": 86400}
+UNITS = {"s": 1, "min": 60, "h": 3600, "d": 86400, "KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30}
 
 
 class Setting:
@@ -95,8 +95,8 @@ def check_man(settings, text):
 
 
 def same_value(kind, written, default):
-    match = re.fullmatch(r'"(\d+)(s|min|h|d)"', written)
-    if kind == "SECONDS" and match:
+    match = re.fullmatch(r'"(\d+)(s|min|h|d|KiB|MiB|GiB)"', written)
+    if kind in ("SECONDS", "SIZE") and match:
         return str(int(match.group(1)) * UNITS[match.group(2)]) == default
     return written == default
 

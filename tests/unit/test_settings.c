@@ -53,6 +53,10 @@ three_settings_suffice_and_the_others_have_their_defaults(void **state)
     assert_int_equal(settings->lag_wait, 5);
     assert_int_equal(settings->connect_timeout, 5);
     assert_int_equal(settings->stall_timeout, 20);
+    assert_true(settings->agent);
+    assert_int_equal(settings->agent_memory, 48 * MIB);
+    assert_int_equal(settings->spool_max, 256 * MIB);
+    assert_null(settings->spool_dir);
     assert_false(settings->encrypted);
     assert_int_equal(settings->recipients.n, 0);
     assert_null(settings->identity_file);
@@ -85,6 +89,8 @@ static const char full_text[] =
     "\"\r\n"
     "writers = [ \"w1\", \"w2\" ]; wal_check = \"warn\"; standby_on_error = \"stop\";\r\n"
     "push_timeout = \"5min\"; fetch_timeout = \"1h\"; lag_wait = 0; connect_timeout = \"60s\";\r\n"
+    "agent = false; agent_idle = \"2min\"; agent_workers = 3; agent_memory = 1048577;\r\n"
+    "spool_max = \"2GiB\"; spool_dir = \"spool\";\r\n"
     "stall_timeout = 1; encryption = { recipients = (\"r1\", \"r2\"); identity_file = \"id\"; "
     "};\r\n"
     "objectives = { rpo = \"365d\"; rto = 1; retention = 86400; drill_every = \"3650d\"; }; # end";
@@ -109,6 +115,12 @@ every_setting_is_read(void **state)
     assert_int_equal(settings->standby_on_error, SETTINGS_STANDBY_STOP);
     assert_int_equal(settings->push_timeout, 300);
     assert_int_equal(settings->fetch_timeout, 3600);
+    assert_false(settings->agent);
+    assert_int_equal(settings->agent_idle, 120);
+    assert_int_equal(settings->agent_workers, 3);
+    assert_int_equal(settings->agent_memory, 1048577);
+    assert_int_equal(settings->spool_max, 2 * (int64_t)GIB);
+    assert_string_equal(settings->spool_dir, "/etc/seawall/spool");
     assert_int_equal(settings->lag_wait, 0);
     assert_int_equal(settings->connect_timeout, 60);
     assert_int_equal(settings->stall_timeout, 1);
@@ -297,6 +309,13 @@ values_of_the_wrong_type_are_refused(void **state)
         {MINIMAL "acknowledge = \"1\";", "4: \"acknowledge\" must be a number without quotes",
          NULL},
         {MINIMAL "acknowledge = true;", "4: \"acknowledge\" must be a number without quotes", NULL},
+        {MINIMAL "spool_max = true;", "4: \"spool_max\" must be a size", "\"64MiB\""},
+        {MINIMAL "spool_max = \"64MB\";", "4: \"spool_max\" must be a size", NULL},
+        {MINIMAL "spool_max = \"64\";", "4: \"spool_max\" must be a size", NULL},
+        {MINIMAL "spool_max = \"8589934592GiB\";", "4: \"spool_max\" must be a size", NULL},
+        {MINIMAL "agent_memory = \"1023KiB\";",
+         "4: \"agent_memory\" must be between 1MiB and 16GiB", NULL},
+        {MINIMAL "agent = 1;", "4: \"agent\" must be true or false, without quotes", NULL},
         {MINIMAL "push_timeout = true;", "4: \"push_timeout\" must be a time", "\"90s\""},
         {MINIMAL "push_timeout = \"90\";", "4: \"push_timeout\" must be a time", NULL},
         {MINIMAL "push_timeout = \"90 s\";", "4: \"push_timeout\" must be a time", NULL},

@@ -6,11 +6,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/process.h"
 #include "cmocka_all.h"
 #include "store/backend.h"
+#include "store/loop.h"
 
 /* What the backend does with the next task. */
 enum plan {
@@ -414,6 +416,87 @@ disorder_and_strangers_are_corrupt(void **state UNUSED)
     }
 }
 
+/* A pipe that can be read, and the loop told to watch it. */
+static void
+watch_pipe(struct pollfd *watched, int *ends)
+{
+    assert_int_equal(pipe(ends), 0);
+    *watched = (struct pollfd){.fd = ends[0], .events = POLLIN};
+    store_loop_watch(loop, watched, 1);
+}
+
+static void
+unwatch_pipe(const int *ends)
+{
+    store_loop_watch(loop, NULL, 0);
+    (void)close(ends[0]);
+    (void)close(ends[1]);
+}
+
+static void
+check_watching(void)
+{
+    struct err err = ERR_INIT;
+    struct pollfd watched;
+    int ends[2];
+
+    watch_pipe(&watched, ends);
+    assert_int_equal(store_loop_run(loop, clock_boot_ms() + 20, &err), 0);
+    assert_int_equal(watched.revents, 0);
+    assert_int_equal(write(ends[1], "x", 1), 1);
+    assert_int_equal(store_loop_run(loop, INT64_MAX, &err), 0);
+    assert_int_equal(watched.revents, POLLIN);
+
+    struct store_task *task = begin(PLAN_KEEP, 60000);
+    assert_int_equal(store_loop_run(loop, INT64_MAX, &err), 0);
+    assert_int_equal(watched.revents, POLLIN);
+    assert_false(store_task_ended(task));
+    store_task_free(task);
+
+    /* A hang-up is no input, and must not be waited out either. */
+    char byte = 0;
+    assert_int_equal(read(ends[0], &byte, 1), 1);
+    (void)close(ends[1]);
+    assert_int_equal(store_loop_run(loop, INT64_MAX, &err), 0);
+    assert_int_equal(watched.revents, POLLHUP);
+    ends[1] = -1;
+    unwatch_pipe(ends);
+    assert_int_equal(store_loop_run(loop, INT64_MAX, &err), 0);
+}
+
+static void
+the_loop_watches_descriptors_without_libcurl(void **state UNUSED)
+{
+    check_watching();
+}
+
+static void
+the_loop_watches_descriptors_with_libcurl(void **state UNUSED)
+{
+    struct err err = ERR_INIT;
+    struct loop_transfer transfer = {.easy = NULL};
+
+    assert_int_equal(loop_transfer_init(loop, &transfer, &err), 0);
+    check_watching();
+    curl_easy_cleanup(transfer.easy);
+}
+
+static void
+a_task_that_ends_is_no_reason_to_wait_for_what_is_watched(void **state UNUSED)
+{
+    struct err err = ERR_INIT;
+    struct pollfd watched;
+    int ends[2];
+
+    watch_pipe(&watched, ends);
+    struct store_task *task = begin(PLAN_WAKE, 60000);
+    assert_int_equal(store_loop_run(loop, INT64_MAX, &err), 0);
+    assert_true(store_task_ended(task));
+    assert_int_equal(watched.revents, 0);
+    store_task_free(task);
+    unwatch_pipe(ends);
+}
+
 int
 main(void)
 {
@@ -429,6 +512,9 @@ main(void)
         TEST(the_loop_keeps_deadlines),
         TEST(what_is_late_before_it_begins_is_not_begun),
         TEST(the_loop_returns_when_its_time_has_come),
+        TEST(the_loop_watches_descriptors_without_libcurl),
+        TEST(the_loop_watches_descriptors_with_libcurl),
+        TEST(a_task_that_ends_is_no_reason_to_wait_for_what_is_watched),
         TEST(a_stop_request_fails_every_task),
         TEST(a_task_freed_under_way_is_abandoned),
         TEST(a_failure_names_the_store_and_keeps_its_hint),
