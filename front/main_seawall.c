@@ -19,6 +19,7 @@ static const struct {
     const char *name;
     const char *what;
 } verbs[] = {
+    {"agent", "the process that serves the hooks"},
     {"backup", "take a base backup into all stores"},
     {"check", "prove that stores, keys and server settings work"},
     {"keygen", "make the keys of a new archive"},

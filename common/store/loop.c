@@ -302,10 +302,14 @@ store_loop_run(struct store_loop *loop, int64_t until_ms, struct err *err)
 int
 store_task_wait(struct store_loop *loop, struct store_task *task, struct err *err)
 {
-    while (!task->ended) {
-        /* A stop request fails the task as well; its own text names the store. */
-        if (store_loop_run(loop, task->limits.deadline_ms, err) < 0 && !task->ended)
-            return -1;
-    }
-    return store_task_result(task, err);
+    size_t n_watched = loop->n_watched;
+    int rc = 0;
+
+    /* Who waits for a task has no eyes for anything else. */
+    loop->n_watched = 0;
+    /* A stop request fails the task as well; its own text names the store. */
+    while (!task->ended && rc == 0)
+        rc = store_loop_run(loop, task->limits.deadline_ms, err);
+    loop->n_watched = n_watched;
+    return task->ended ? store_task_result(task, err) : -1;
 }

@@ -73,7 +73,7 @@ def _(t):
     conf = (target / "postgresql.auto.conf").read_text()
     t.contains(conf, "# before\nport = 5433\n", "what was there")
     t.contains(conf, "restore_command = '%s/seawall-fetch --config %s/seawall/seawall.conf "
-               "\"%%f\" \"%%p\"'\n" % (os.path.dirname(seawall.program("seawall-restore")), t.dir),
+               "\"%%f\" \"%%p\"'\n" % (os.path.dirname(seawall.program("seawall-fetch")), t.dir),
                "restore_command")
     t.true(conf.endswith("recovery_target = 'immediate'\n"), "target")
     t.contains(conf, "recovery_target_action = 'promote'\n", "action")

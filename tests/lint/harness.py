@@ -12,7 +12,7 @@ import sys
 import tempfile
 
 PROGRAM_FOLDERS = ("archive", "restore", "front")
-SOURCE_FOLDERS = ("common",) + PROGRAM_FOLDERS
+SOURCE_FOLDERS = ("common",) + PROGRAM_FOLDERS + ("agent",)
 
 
 def sources(root, folders, suffixes):

@@ -13,6 +13,7 @@ MAY_SEE = {
     **{sibling: {"base", sibling} for sibling in SIBLINGS},
     "catalog": set(COMMON),
     **{program: set(COMMON) | {program} for program in harness.PROGRAM_FOLDERS},
+    "agent": set(COMMON) | {"agent", "archive", "restore"},
 }
 
 # A third-party header and the only places it enters through.
@@ -99,6 +100,7 @@ def sample(title, path, line, expected):
         "common/store/http.h": "",
         "common/catalog/catalog.h": "",
         "archive/push.h": "",
+        "agent/wire.h": "",
         path: f"\n{line}\n",
     }
     return (title, files, expected)
@@ -117,6 +119,9 @@ SAMPLES = (
            'restore must not include "archive/push.h"'),
     sample("front is blind to archive", "front/x.c", '#include "archive/push.h"',
            'front must not include "archive/push.h"'),
+    sample("the agent is above both sides", "agent/x.c", '#include "archive/push.h"', None),
+    sample("both sides are blind to the agent", "restore/x.c", '#include "agent/wire.h"',
+           'restore must not include "agent/wire.h"'),
     sample("archive sees itself", "archive/x.c", '#include "archive/push.h"', None),
     sample("common is blind to programs", "common/catalog/x.c", '#include "archive/push.h"',
            'catalog must not include "archive/push.h"'),

@@ -17,8 +17,9 @@ import struct
 import tap
 
 BIN = pathlib.Path(os.environ.get("SEAWALL_BIN", ".")).absolute()
-FOLDERS = ("", "archive", "restore", "front", "tests/support", "tests/fuzz", "tests/unit")
+FOLDERS = ("", "agent", "archive", "restore", "front", "tests/support", "tests/fuzz", "tests/unit")
 
+HOOKS = ("seawall-push", "seawall-fetch")
 SYSTEM_ID = 7413305566020948123
 MIB = 1 << 20
 CATALOG_15 = 202209061
@@ -42,6 +43,9 @@ def verbs_path():
     """The environment in which `seawall` of a build finds its verbs, each in a folder of its own;
     once installed they stand beside it."""
     return {"PATH": ":".join([str(BIN / folder) for folder in FOLDERS] + [os.environ["PATH"]])}
+
+
+os.environ.update(verbs_path())  # programs of a build are not beside each other
 
 
 def have(name):
@@ -177,14 +181,19 @@ class Setup:
                        "w") as f:
             f.write(text)
 
-    def argv(self, name, *args):
-        return [program(name), "--config", str(self.config)] + [str(a) for a in args]
+    def argv(self, name, *args, agent=False):
+        """The command line. Hooks do their work themselves, in the process that is started, unless
+        agent=True has them ask their agent as they do by default."""
+        alone = ["--one-shot"] if name in HOOKS and not agent else []
+        return [program(name), "--config", str(self.config)] + alone + [str(a) for a in args]
 
-    def run(self, name, *args, cwd=None, env=None, timeout=120, **options):
-        return tap.run(self.argv(name, *args), cwd=cwd, env=env, timeout=timeout, **options)
+    def run(self, name, *args, cwd=None, env=None, timeout=120, agent=False, **options):
+        return tap.run(self.argv(name, *args, agent=agent), cwd=cwd, env=env, timeout=timeout,
+                       **options)
 
     def push(self, pgdata, path, **options):
-        """seawall-push of a path relative to pgdata, in pgdata as PostgreSQL does it."""
+        """seawall-push of a path relative to pgdata, in pgdata as PostgreSQL does it; with
+        agent=True through the agent."""
         return self.run("seawall-push", path, cwd=str(getattr(pgdata, "dir", pgdata)), **options)
 
     def fetch(self, pgdata, name, path, **options):
@@ -200,10 +209,10 @@ class Setup:
                        cwd=str(self.dir), **options)
 
     def archive_command(self, prefix=""):
-        return (prefix + shlex.join(self.argv("seawall-push"))).replace("%", "%%") + ' "%p"'
+        return (prefix + shlex.join(self.argv("seawall-push", agent=True))).replace("%", "%%") + ' "%p"'
 
     def restore_command(self, prefix=""):
-        return (prefix + shlex.join(self.argv("seawall-fetch"))).replace("%", "%%") + ' "%f" "%p"'
+        return (prefix + shlex.join(self.argv("seawall-fetch", agent=True))).replace("%", "%%") + ' "%f" "%p"'
 
 
 # Files of a server that does not exist

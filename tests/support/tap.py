@@ -181,6 +181,34 @@ def _short(value):
     return text if len(text) <= 2000 else text[:1000] + " ... " + text[-900:]
 
 
+def agents(directory):
+    """Process ids of the agents whose runtime directory this is: those who hold a lock in it."""
+    locks = {}
+    for path in pathlib.Path(directory).glob("*.lock"):
+        with contextlib.suppress(FileNotFoundError):
+            locks[path.stat().st_ino] = path
+    found = []
+    with open("/proc/locks", encoding="ascii") as f:
+        for line in f:
+            words = line.split()
+            if "FLOCK" in words and "->" not in words and int(words[-3].split(":")[-1]) in locks:
+                found.append(int(words[-4]))
+    return sorted(found)
+
+
+def stop_agents(directory, timeout=20):
+    """End the agents of a runtime directory: by asking, then by force."""
+    end = time.monotonic() + timeout
+    for sig in (signal.SIGTERM, signal.SIGKILL):
+        for pid in agents(directory):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGCONT)
+                os.kill(pid, sig)
+        while agents(directory) and time.monotonic() < end:
+            time.sleep(0.02)
+        end += timeout
+
+
 def diag(text):
     for line in str(text).rstrip("\n").split("\n"):
         print("# " + line, flush=True)
@@ -239,6 +267,7 @@ def main():
     for sig in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(sig, lambda number, frame: sys.exit(128 + number))
     base = temporary("seawall-")
+    os.environ["SEAWALL_RUNTIME_DIR"] = str(base / "run")
     failed = 0
     try:
         print("1..%d" % len(selected), flush=True)
@@ -248,6 +277,7 @@ def main():
         try:
             _finish.close()
         finally:
+            stop_agents(base / "run")
             if "KEEP" in os.environ:
                 diag("kept in %s" % base)
             else:

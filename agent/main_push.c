@@ -3,27 +3,33 @@
  * seawall-push: PostgreSQL's archive_command. Exit 0 means stored; every failure is 10 to 16, for
  * PostgreSQL does not count what passes 125.
  */
-#include "archive/push.h"
-#include "base/clock.h"
+#include "agent/hook.h"
 #include "base/process.h"
 #include "config/program.h"
 
-#define GRACE_MS 2000
-/* Until the configuration has said otherwise: reading it is local and quick. */
+/* Below the 60 seconds that pg_ctl waits for a server to stop. */
+#define STANDARD_MS 45000
 #define FIRST_DEADLINE_MS 60000
 
 static const char *config_file;
+static const char *runtime_dir;
+static const char *timeout;
+static bool one_shot;
 static bool verbose;
 
 static const struct cli_option options[] = {
     {"--config", "FILE", "configuration file", &config_file, NULL},
+    {"--one-shot", NULL, "do the work without an agent", NULL, &one_shot},
+    {"--timeout", "SECONDS", "give up after this long", &timeout, NULL},
+    {"--runtime-dir", "DIR", "where the agent's socket is", &runtime_dir, NULL},
     {"--verbose", NULL, "say more", NULL, &verbose},
     {NULL, NULL, NULL, NULL, NULL},
 };
 
 static const struct cli cli = {
     .program = "seawall-push",
-    .synopsis = "[--config FILE] PATH",
+    .synopsis = "[--config FILE] [--one-shot] [--timeout SECONDS] [--runtime-dir DIR] [--verbose] "
+                "PATH",
     .summary = "Archive one WAL file: archive_command = 'seawall-push %p'.",
     .options = options,
     .min_arguments = 1,
@@ -35,21 +41,20 @@ static const struct cli cli = {
 static int
 run(char **arguments, int n UNUSED, struct err *err)
 {
-    AUTO(settings) struct settings *settings = NULL;
-    AUTO(pgdata) struct pgdata pgdata = PGDATA_INIT;
-    AUTO(archive) struct archive *archive = NULL;
+    AUTO(hook_answer) struct hook_answer answer = HOOK_ANSWER_INIT;
+    struct hook hook = {
+        .config = config_file,
+        .runtime_dir = runtime_dir,
+        .timeout = timeout,
+        .verb = WIRE_PUSH,
+        .path = arguments[0],
+        .standard_ms = STANDARD_MS,
+        .late_code = exit_code(EXIT_SIDE_ARCHIVE, ERR_TRANSIENT),
+        .start = true,
+    };
 
-    if (settings_read(config_file, &settings, err) < 0)
-        return -1;
-
-    int64_t timeout_ms = settings->push_timeout * 1000;
-    int64_t deadline_ms = clock_boot_ms() + timeout_ms;
-    int late = exit_code(EXIT_SIDE_ARCHIVE, ERR_TRANSIENT);
-    if (process_watchdog(timeout_ms + GRACE_MS, late, err) < 0 ||
-        pgdata_open(settings, &pgdata, err) < 0 ||
-        archive_open(settings, ARCHIVE_WRITE, &archive, err) < 0)
-        return -1;
-    return push_file(archive, &pgdata, arguments[0], deadline_ms, &log_notices, err);
+    int rc = one_shot ? HOOK_OFF : hook_ask(&hook, &answer, &log_notices, err);
+    return rc == HOOK_OFF ? hook_become(&hook, verbose, err) : rc;
 }
 
 static const struct program program = {

@@ -1,0 +1,158 @@
+/* SPDX-License-Identifier: PostgreSQL */
+#include "agent/hook.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "agent/hook_parts.h"
+#include "base/clock.h"
+#include "base/hex.h"
+#include "base/process.h"
+#include "config/settings.h"
+
+#define FIRST_PAUSE_MS 2
+#define PAUSE_MAX_MS 250
+#define TIMEOUT_MAX_S 3600
+
+static int
+read_timeout(const char *text, int64_t *ret_ms, struct err *err)
+{
+    uint64_t seconds = 0;
+
+    if (text == NULL) {
+        *ret_ms = 0;
+        return 0;
+    }
+    if (!decimal_read(text, strlen(text), TIMEOUT_MAX_S, &seconds) || seconds == 0)
+        return err_set(err, ERR_CONFIG, "--timeout must be between 1 and %d seconds",
+                       TIMEOUT_MAX_S);
+    *ret_ms = (int64_t)seconds * 1000;
+    return 0;
+}
+
+/* Connect and ask once. 0, a hook_outcome, HOOK_TALK_AGAIN, or -1. */
+static int
+attempt(struct hook_run *run, struct hook_answer *ret, struct notices *notices, struct err *err)
+{
+    AUTO(fd) int socket = -1;
+    int rc = rendezvous_connect(&run->rendezvous, &socket, &run->agent, err);
+
+    if (rc == 0)
+        return hook_talk(run, socket, ret, notices, err);
+    if (rc < 0)
+        return -1;
+    if (rc == RENDEZVOUS_BUSY)
+        return HOOK_TALK_AGAIN;
+    run->agent = 0;
+    if (!run->hook->start)
+        return HOOK_NOBODY;
+    rc = hook_start(run, err);
+    return rc == 0 ? HOOK_TALK_AGAIN : rc;
+}
+
+static int
+ask(struct hook_run *run, struct hook_answer *ret, struct notices *notices, struct err *err)
+{
+    int64_t pause_ms = 0;
+
+    for (;;) {
+        int rc = attempt(run, ret, notices, err);
+
+        if (rc != HOOK_TALK_AGAIN)
+            return rc;
+        if (hook_time_left(run, err) < 0)
+            return -1;
+        /* At once the first time: an agent was started, or leaves and has made room. */
+        if (pause_ms > 0)
+            clock_sleep_until(MIN_OF(clock_boot_ms() + pause_ms, run->deadline_ms));
+        pause_ms = MIN_OF(pause_ms == 0 ? FIRST_PAUSE_MS : pause_ms * 2, (int64_t)PAUSE_MAX_MS);
+    }
+}
+
+int
+hook_ask(const struct hook *hook, struct hook_answer *ret, struct notices *notices,
+         struct err *err)
+{
+    struct hook_run run = {
+        .hook = hook, .rendezvous = RENDEZVOUS_INIT, .start_ms = clock_boot_ms()};
+
+    if (read_timeout(hook->timeout, &run.timeout_ms, err) < 0)
+        return -1;
+    int64_t wait_ms = run.timeout_ms != 0 ? run.timeout_ms : hook->standard_ms;
+    run.deadline_ms = run.start_ms + wait_ms;
+    if (hook->late_code != 0 &&
+        process_watchdog(wait_ms + HOOK_GRACE_MS, hook->late_code, err) < 0)
+        return -1;
+    if (settings_file_path(hook->config, &run.config_path, err) < 0)
+        return -1;
+    int rc = rendezvous_open(hook->runtime_dir, run.config_path, &run.rendezvous, err);
+    if (rc == 0)
+        rc = ask(&run, ret, notices, err);
+    rendezvous_done(&run.rendezvous);
+    free(run.config_path);
+    return rc;
+}
+
+/*
+ * exec() forgets handlers: a stop request that comes before the new program has its own would end
+ * it without a word. What is blocked waits for process_init().
+ */
+static int
+become(const char *path, const char *const *arguments, struct err *err)
+{
+    static const int signals[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT};
+    sigset_t set;
+
+    (void)sigemptyset(&set);
+    for (size_t i = 0; i < ARRAY_SIZE(signals); i++)
+        (void)sigaddset(&set, signals[i]);
+    (void)sigprocmask(SIG_BLOCK, &set, NULL);
+    if (process_stop_requested() == 0)
+        (void)execv(path, (char *const *)(uintptr_t)arguments);
+    int reason = errno;
+    (void)sigprocmask(SIG_UNBLOCK, &set, NULL);
+    if (process_stop_requested() != 0)
+        return err_set(err, ERR_TRANSIENT, "stopped by signal %d", process_stop_requested());
+    (void)err_sys(err, reason, "could not run \"%s\"", path);
+    return err->sys != ENOENT ? -1 : err_hint(err, "It belongs beside this program.");
+}
+
+int
+hook_become(const struct hook *hook, bool verbose, struct err *err)
+{
+    char path[PATH_MAX + 32];
+    const char *arguments[16] = {HOOK_AGENT, "--one-shot",
+                                 hook->verb == WIRE_FETCH ? "fetch" : "push"};
+    size_t n = 3;
+    int64_t ignored = 0;
+
+    if (read_timeout(hook->timeout, &ignored, err) < 0 || hook_agent_path(path, err) < 0)
+        return -1;
+    if (hook->config != NULL) {
+        arguments[n++] = "--config";
+        arguments[n++] = hook->config;
+    }
+    if (hook->timeout != NULL) {
+        arguments[n++] = "--timeout";
+        arguments[n++] = hook->timeout;
+    }
+    if (verbose)
+        arguments[n++] = "--verbose";
+    arguments[n++] = "--";
+    if (hook->verb == WIRE_FETCH)
+        arguments[n++] = hook->name;
+    arguments[n++] = hook->path;
+    arguments[n] = NULL;
+    return become(path, arguments, err);
+}
+
+void
+hook_answer_done(struct hook_answer *answer)
+{
+    if (answer->file >= 0)
+        (void)close(answer->file);
+    answer->file = -1;
+    buf_done(&answer->data);
+}

@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: PostgreSQL */
+/*
+ * hook_parts.h: what the files behind hook.h share.
+ */
+#ifndef AGENT_HOOK_PARTS_H
+#define AGENT_HOOK_PARTS_H
+
+#include "agent/hook.h"
+#include "agent/rendezvous.h"
+
+#define HOOK_AGENT "seawall-agent"
+
+/* One hook at work. */
+struct hook_run {
+    const struct hook *hook;
+    struct rendezvous rendezvous;
+    char *config_path;  /* absolute */
+    int64_t timeout_ms; /* 0: not given */
+    int64_t start_ms;
+    int64_t deadline_ms;
+    pid_t agent;        /* who was asked last, or 0 */
+};
+
+/* Is there time, and did nobody ask us to stop? 0 or -1 (ERR_TRANSIENT). */
+int hook_time_left(const struct hook_run *run, struct err *err) MUST_USE;
+
+/* Wait until fd can be read, for a second at most. 0 or -1 (ERR_TRANSIENT). */
+int hook_wait(const struct hook_run *run, int fd, struct err *err) MUST_USE;
+
+enum hook_talk_outcome {
+    HOOK_TALK_AGAIN = 10, /* it leaves, or has died: ask another one */
+};
+
+/* One conversation on a connected socket. 0, HOOK_ABSENT, HOOK_TALK_AGAIN, or -1. */
+int hook_talk(struct hook_run *run, int socket, struct hook_answer *ret, struct notices *notices,
+              struct err *err) MUST_USE;
+
+/*
+ * Start an agent, unless somebody else is about to. 0 (try to connect), HOOK_OFF, or -1: what the
+ * agent says is wrong, or ERR_LOCAL.
+ */
+int hook_start(struct hook_run *run, struct err *err) MUST_USE;
+
+/* The agent's program, beside our own. `ret_path` has PATH_MAX + 32 bytes. */
+int hook_agent_path(char *ret_path, struct err *err) MUST_USE;
+
+#endif
