@@ -4,14 +4,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "archive/probe.h"
 #include "base/clock.h"
 
 #define PLACE_SIZE 320
+#define FOREVER_MS ((int64_t)24 * 3600 * 1000)
 
 enum step {
-    STEP_PROBE, /* the store is proving that it creates conditionally */
-    STEP_READY, /* waiting for the object */
+    STEP_LEFT_OUT,
+    STEP_GATE, /* the store must prove that it creates conditionally */
     STEP_PUT,
     STEP_COMPARE, /* the name is taken: read what is there */
     STEP_HOLDS,
@@ -21,18 +21,20 @@ enum step {
 struct target {
     struct store *store;
     enum step step;
-    struct probe probe;
     struct store_task *task; /* STEP_PUT, STEP_COMPARE */
-    struct err err;          /* STEP_FAILED */
+    unsigned vain;
+    struct err err; /* STEP_FAILED */
 };
 
 struct delivery {
     struct archive *archive;
+    struct gates *gates;
     struct notices *notices;
-    int64_t deadline_ms;
+    const struct delivery_object *object;
+    int64_t limit_ms;
+    int64_t retry_ms;
     struct target targets[SETTINGS_STORES_MAX];
     size_t n_targets;
-    const struct delivery_object *object; /* NULL until delivery_run() */
 };
 
 static void
@@ -42,34 +44,27 @@ fail(struct target *target, const struct err *why)
     target->err = *why;
 }
 
-static struct store_limits
-limits_of(const struct delivery *delivery)
-{
-    int64_t left = delivery->deadline_ms - clock_boot_ms();
-
-    return (struct store_limits){.deadline_ms = delivery->deadline_ms, .retry_ms = MAX_OF(left, 0)};
-}
-
 /* Start the request that belongs to the target's step. */
 static void
 start(struct delivery *delivery, struct target *target, enum step step)
 {
-    struct store_limits limits = limits_of(delivery);
+    const struct delivery_object *object = delivery->object;
+    struct store_limits limits = {clock_boot_ms() + delivery->limit_ms, delivery->retry_ms};
     struct err err = ERR_INIT;
     int rc = 0;
 
     store_task_free(target->task);
     target->task = NULL;
     target->step = step;
+    target->store = delivery->archive->stores[target - delivery->targets].store;
     if (step == STEP_PUT) {
-        rc = store_start_put(target->store, delivery->object->name, delivery->object->spans, 2,
-                             &limits, &target->task, &err);
-    } else if (step == STEP_COMPARE) {
-        struct store_range whole = {
-            .max_size = object_size_bound(MAX_OF(delivery->object->seal->file_size, MIB)),
-        };
-        rc = store_start_get(target->store, delivery->object->name, &whole, &limits, &target->task,
+        rc = store_start_put(target->store, object->name, object->spans, 2, &limits, &target->task,
                              &err);
+    } else {
+        struct store_range whole = {
+            .max_size = object_size_bound(MAX_OF(object->seal->file_size, MIB)),
+        };
+        rc = store_start_get(target->store, object->name, &whole, &limits, &target->task, &err);
     }
     if (rc < 0)
         fail(target, &err);
@@ -131,18 +126,6 @@ compare(const struct delivery *delivery, struct target *target, struct err *err)
 }
 
 static void
-take_probe(struct delivery *delivery, struct target *target, int rc, const struct err *err)
-{
-    if (rc < 0) {
-        fail(target, err);
-    } else if (rc == 0) {
-        target->step = STEP_READY;
-        if (delivery->object != NULL)
-            start(delivery, target, STEP_PUT);
-    }
-}
-
-static void
 advance_compare(struct delivery *delivery, struct target *target, int rc)
 {
     struct err err = ERR_INIT;
@@ -153,9 +136,10 @@ advance_compare(struct delivery *delivery, struct target *target, int rc)
             return;
         }
         target->step = STEP_HOLDS;
-        notice(delivery->notices, LOG_INFO,
-               "\"%s\" is already in store \"%s\" with the same content", delivery->object->file,
-               store_name(target->store));
+        if (delivery->notices != NULL)
+            notice(delivery->notices, LOG_INFO,
+                   "\"%s\" is already in store \"%s\" with the same content",
+                   delivery->object->file, store_name(target->store));
         return;
     }
     (void)err_set(&err, ERR_TRANSIENT,
@@ -165,91 +149,169 @@ advance_compare(struct delivery *delivery, struct target *target, int rc)
     fail(target, &err);
 }
 
-static bool
-settled(const struct target *target)
-{
-    return target->step == STEP_HOLDS || target->step == STEP_FAILED;
-}
-
-/* The target's request has ended: what follows. */
+/* What the end of a request says of the store. */
 static void
-advance(struct delivery *delivery, struct target *target)
+report(struct delivery *delivery, size_t i)
 {
-    struct err err = ERR_INIT;
+    const struct target *target = &delivery->targets[i];
 
-    if (target->step == STEP_PROBE) {
-        struct store_limits limits = limits_of(delivery);
-        int outcome = probe_advance(&target->probe, &limits, &err);
-
-        take_probe(delivery, target, outcome, &err);
-        return;
-    }
-    int rc = store_task_result(target->task, &err);
-    if (rc < 0) {
-        fail(target, &err);
-    } else if (target->step == STEP_PUT) {
-        if (rc == STORE_EXISTS)
-            start(delivery, target, STEP_COMPARE);
-        else
-            target->step = STEP_HOLDS;
-    } else if (target->step == STEP_COMPARE) {
-        advance_compare(delivery, target, rc);
-    }
-    if (settled(target)) {
-        /* What it brought for comparison is as large as the object. */
-        store_task_free(target->task);
-        target->task = NULL;
-    }
+    if (target->step != STEP_FAILED)
+        gates_report_good(delivery->gates, i);
+    else if (target->err.kind != ERR_CONFLICT && target->err.kind != ERR_CORRUPT)
+        gates_report_failed(delivery->gates, i, &target->err);
 }
 
-/* Is there an answer to take up? */
+/* The gate says whether the object may be sent. */
 static bool
-answered(const struct target *target)
+advance_gate(struct delivery *delivery, size_t i)
 {
-    switch (target->step) {
-    case STEP_PROBE:
-        return store_task_ended(target->probe.task);
-    case STEP_PUT:
-    case STEP_COMPARE:
-        return store_task_ended(target->task);
-    case STEP_READY:
-    case STEP_HOLDS:
-    case STEP_FAILED:
+    struct target *target = &delivery->targets[i];
+    struct err why = ERR_INIT;
+
+    switch (gates_state(delivery->gates, i, &why)) {
+    case GATE_PENDING:
         return false;
+    case GATE_OPEN:
+        start(delivery, target, STEP_PUT);
+        if (target->step == STEP_FAILED)
+            report(delivery, i);
+        return true;
+    case GATE_SHUT:
+        fail(target, &why);
+        return true;
     }
     return false;
 }
 
-/*
- * Take up every answer that is there. An answer may start a request that has its answer at once:
- * one target after the other, so that not all of them hold what they compare.
- */
+/* The target's request has ended: what follows. */
 static void
-advance_all(struct delivery *delivery)
+advance_request(struct delivery *delivery, size_t i)
 {
-    bool moved = true;
+    struct target *target = &delivery->targets[i];
+    struct err err = ERR_INIT;
+    int rc = store_task_result(target->task, &err);
 
-    while (moved) {
-        moved = false;
-        for (size_t i = 0; i < delivery->n_targets; i++) {
-            struct target *target = &delivery->targets[i];
-
-            while (answered(target)) {
-                advance(delivery, target);
-                moved = true;
-            }
-        }
+    target->vain += MAX_OF(store_task_attempts(target->task), 1U) - 1;
+    if (rc < 0) {
+        target->vain++;
+        fail(target, &err);
+    } else if (target->step == STEP_COMPARE) {
+        advance_compare(delivery, target, rc);
+    } else if (rc == STORE_EXISTS) {
+        start(delivery, target, STEP_COMPARE);
+        if (target->step == STEP_COMPARE)
+            return;
+    } else {
+        target->step = STEP_HOLDS;
     }
+    /* What it brought for comparison is as large as the object. */
+    store_task_free(target->task);
+    target->task = NULL;
+    report(delivery, i);
 }
 
-static size_t
-count(const struct delivery *delivery, enum step step)
+/*
+ * An answer may start a request that has its answer at once: one target after the other, so that
+ * not all of them hold what they compare.
+ */
+bool
+delivery_advance(struct delivery *delivery)
+{
+    bool moved = false;
+
+    for (size_t i = 0; i < delivery->n_targets; i++) {
+        struct target *target = &delivery->targets[i];
+
+        if (target->step == STEP_GATE)
+            moved = advance_gate(delivery, i) || moved;
+        while (target->task != NULL && store_task_ended(target->task)) {
+            advance_request(delivery, i);
+            moved = true;
+        }
+    }
+    return moved;
+}
+
+/* ---- how it stands ---- */
+
+static enum delivery_place
+place_of(const struct target *target)
+{
+    switch (target->step) {
+    case STEP_LEFT_OUT:
+        break;
+    case STEP_GATE:
+    case STEP_PUT:
+    case STEP_COMPARE:
+        return DELIVERY_UNDER_WAY;
+    case STEP_HOLDS:
+        return DELIVERY_HOLDS;
+    case STEP_FAILED:
+        return DELIVERY_FAILED;
+    }
+    return DELIVERY_LEFT_OUT;
+}
+
+enum delivery_place
+delivery_place(const struct delivery *delivery, size_t i, struct err *ret_why)
+{
+    const struct target *target = &delivery->targets[i];
+
+    if (target->step == STEP_FAILED && ret_why != NULL)
+        *ret_why = target->err;
+    return place_of(target);
+}
+
+size_t
+delivery_count(const struct delivery *delivery, enum delivery_place place)
 {
     size_t n = 0;
 
     for (size_t i = 0; i < delivery->n_targets; i++)
-        n += delivery->targets[i].step == step;
+        n += place_of(&delivery->targets[i]) == place;
     return n;
+}
+
+size_t
+delivery_count_passing(const struct delivery *delivery)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < delivery->n_targets; i++) {
+        const struct target *target = &delivery->targets[i];
+
+        n += target->step == STEP_FAILED && target->err.kind == ERR_TRANSIENT;
+    }
+    return n;
+}
+
+unsigned
+delivery_vain(const struct delivery *delivery)
+{
+    unsigned n = 0;
+
+    for (size_t i = 0; i < delivery->n_targets; i++)
+        n += delivery->targets[i].vain;
+    return n;
+}
+
+void
+delivery_again(struct delivery *delivery, size_t i)
+{
+    if (delivery->targets[i].step == STEP_FAILED)
+        delivery->targets[i].step = STEP_GATE;
+}
+
+void
+delivery_leave_out(struct delivery *delivery, size_t i)
+{
+    struct target *target = &delivery->targets[i];
+
+    if (place_of(target) != DELIVERY_UNDER_WAY)
+        return;
+    store_task_free(target->task);
+    target->task = NULL;
+    target->step = STEP_LEFT_OUT;
 }
 
 /* Which kind speaks for the whole when several stores failed: what a person must act on first. */
@@ -266,7 +328,8 @@ gravity(enum err_kind kind)
 }
 
 static void
-notice_failures(const struct delivery *delivery, const struct target *told)
+notice_failures(const struct delivery *delivery, const struct target *told,
+                struct notices *notices)
 {
     for (size_t i = 0; i < delivery->n_targets; i++) {
         const struct target *target = &delivery->targets[i];
@@ -275,19 +338,18 @@ notice_failures(const struct delivery *delivery, const struct target *told)
         if (target == told)
             continue;
         if (target->step == STEP_FAILED)
-            notice_err(delivery->notices, LOG_WARNING, &target->err,
-                       "\"%s\" is not in store \"%s\" yet", delivery->object->file, name);
-        else if (target->step != STEP_HOLDS)
-            notice(delivery->notices, LOG_WARNING,
-                   "\"%s\" is not in store \"%s\" yet: no answer in time", delivery->object->file,
-                   name);
+            notice_err(notices, LOG_WARNING, &target->err, "\"%s\" is not in store \"%s\" yet",
+                       delivery->object->file, name);
+        else if (place_of(target) == DELIVERY_UNDER_WAY)
+            notice(notices, LOG_WARNING, "\"%s\" is not in store \"%s\" yet: no answer in time",
+                   delivery->object->file, name);
     }
 }
 
-static int
-verdict(const struct delivery *delivery, struct err *err)
+int
+delivery_verdict(const struct delivery *delivery, struct notices *notices, struct err *err)
 {
-    size_t holds = count(delivery, STEP_HOLDS);
+    size_t holds = delivery_count(delivery, DELIVERY_HOLDS);
     size_t needed = delivery->archive->acknowledge;
     const struct target *gravest = NULL;
 
@@ -299,11 +361,11 @@ verdict(const struct delivery *delivery, struct err *err)
             gravest = target;
     }
     bool conflict = gravest != NULL && gravest->err.kind == ERR_CONFLICT;
-    if (holds >= needed && !conflict) {
-        notice_failures(delivery, NULL);
+    bool good = holds >= needed && !conflict;
+    if (notices != NULL)
+        notice_failures(delivery, good ? NULL : gravest, notices);
+    if (good)
         return 0;
-    }
-    notice_failures(delivery, gravest);
     if (gravest == NULL)
         return err_set(err, ERR_TRANSIENT,
                        "could not archive \"%s\": %zu of %zu stores that must hold it answered in "
@@ -314,95 +376,38 @@ verdict(const struct delivery *delivery, struct err *err)
                     delivery->object->file, holds, needed);
 }
 
-static void
-begin_target(struct delivery *delivery, size_t i)
-{
-    const struct archive *archive = delivery->archive;
-    struct target *target = &delivery->targets[i];
-    struct store_limits limits = limits_of(delivery);
-    struct err err = ERR_INIT;
-
-    target->store = archive->stores[i].store;
-    target->step = STEP_PROBE;
-    if (target->store == NULL) {
-        fail(target, &archive->stores[i].open_err);
-        return;
-    }
-    int rc = probe_start(&target->probe, target->store, archive->settings->cluster, &limits, &err);
-    take_probe(delivery, target, rc, &err);
-}
+/* ---- life ---- */
 
 int
-delivery_new(struct archive *archive, int64_t deadline_ms, struct notices *notices,
-             struct delivery **ret_delivery, struct err *err)
+delivery_new(struct archive *archive, struct gates *gates, uint32_t stores,
+             const struct delivery_object *object, struct delivery **ret_delivery, struct err *err)
 {
-    AUTO(delivery) struct delivery *delivery = calloc(1, sizeof(*delivery));
+    struct delivery *delivery = calloc(1, sizeof(*delivery));
 
     if (delivery == NULL)
         return err_memory(err, "delivery");
     delivery->archive = archive;
-    delivery->notices = notices;
-    delivery->deadline_ms = deadline_ms;
+    delivery->gates = gates;
+    delivery->object = object;
+    delivery->limit_ms = delivery->retry_ms = FOREVER_MS;
     delivery->n_targets = archive->n_stores;
-
-    for (size_t i = 0; i < archive->n_stores; i++) {
-        begin_target(delivery, i);
-    }
-    /* Let the connections begin; packing takes longer than a handshake. */
-    if (store_loop_run(archive->loop, clock_boot_ms(), err) < 0 && err->kind == ERR_INTERNAL)
-        return -1;
-    *ret_delivery = TAKE_PTR(delivery);
+    for (size_t i = 0; i < archive->n_stores; i++)
+        delivery->targets[i].step = (stores >> i & 1) != 0 ? STEP_GATE : STEP_LEFT_OUT;
+    *ret_delivery = delivery;
     return 0;
 }
 
-/* How long there is something to wait for; a time that has passed ends the delivery. */
-static int64_t
-wait_until(const struct delivery *delivery, int64_t enough_since_ms)
+void
+delivery_set_limits(struct delivery *delivery, int64_t limit_ms, int64_t retry_ms)
 {
-    int64_t lag_ms = delivery->archive->settings->lag_wait * 1000;
-
-    if (enough_since_ms == 0)
-        return delivery->deadline_ms;
-    return MIN_OF(delivery->deadline_ms, enough_since_ms + lag_ms);
+    delivery->limit_ms = limit_ms;
+    delivery->retry_ms = retry_ms;
 }
 
-int
-delivery_run(struct delivery *delivery, const struct delivery_object *object, struct err *err)
+void
+delivery_set_notices(struct delivery *delivery, struct notices *notices)
 {
-    int64_t enough_since_ms = 0;
-
-    delivery->object = object;
-    for (size_t i = 0; i < delivery->n_targets; i++)
-        if (delivery->targets[i].step == STEP_READY)
-            start(delivery, &delivery->targets[i], STEP_PUT);
-
-    for (;;) {
-        advance_all(delivery);
-        size_t holds = count(delivery, STEP_HOLDS);
-        if (holds + count(delivery, STEP_FAILED) == delivery->n_targets)
-            break;
-        if (enough_since_ms == 0 && holds >= delivery->archive->acknowledge)
-            enough_since_ms = clock_boot_ms();
-
-        int64_t until_ms = wait_until(delivery, enough_since_ms);
-        if (clock_boot_ms() >= until_ms)
-            break;
-        if (store_loop_run(delivery->archive->loop, until_ms, err) < 0) {
-            /* A stop request has failed every task; their results say so. */
-            if (err->kind != ERR_TRANSIENT)
-                return -1;
-            advance_all(delivery);
-            break;
-        }
-    }
-    return verdict(delivery, err);
-}
-
-static void
-target_done(struct target *target)
-{
-    probe_done(&target->probe);
-    store_task_free(target->task);
+    delivery->notices = notices;
 }
 
 void
@@ -411,6 +416,46 @@ delivery_free(struct delivery *delivery)
     if (delivery == NULL)
         return;
     for (size_t i = 0; i < delivery->n_targets; i++)
-        target_done(&delivery->targets[i]);
+        store_task_free(delivery->targets[i].task);
     free(delivery);
+}
+
+/* ---- in a process that does nothing else ---- */
+
+int
+delivery_run(struct delivery *delivery, int64_t deadline_ms, struct notices *notices,
+             struct err *err)
+{
+    int64_t lag_ms = delivery->archive->settings->lag_wait * 1000;
+    int64_t until_ms = deadline_ms;
+    bool enough = false;
+
+    delivery_set_notices(delivery, notices);
+    for (;;) {
+        int64_t left_ms = MAX_OF(deadline_ms - clock_boot_ms(), (int64_t)0);
+
+        delivery_set_limits(delivery, left_ms, left_ms);
+        (void)gates_advance(delivery->gates);
+        while (delivery_advance(delivery))
+            continue;
+        if (delivery_count(delivery, DELIVERY_UNDER_WAY) == 0)
+            break;
+        if (!enough &&
+            delivery_count(delivery, DELIVERY_HOLDS) >= delivery->archive->acknowledge) {
+            enough = true;
+            until_ms = MIN_OF(deadline_ms, clock_boot_ms() + lag_ms);
+        }
+        if (clock_boot_ms() >= until_ms)
+            break;
+        if (store_loop_run(delivery->archive->loop, until_ms, err) < 0) {
+            /* A stop request has failed every task; their results say so. */
+            if (err->kind != ERR_TRANSIENT)
+                return -1;
+            (void)gates_advance(delivery->gates);
+            while (delivery_advance(delivery))
+                continue;
+            break;
+        }
+    }
+    return delivery_verdict(delivery, notices, err);
 }

@@ -3,6 +3,7 @@
 
 #include "archive/delivery.h"
 #include "archive/wal_source.h"
+#include "base/clock.h"
 
 int
 push_file(struct archive *archive, const struct pgdata *pgdata, const char *path,
@@ -10,13 +11,17 @@ push_file(struct archive *archive, const struct pgdata *pgdata, const char *path
 {
     struct wal_name wal;
     AUTO(wal_object) struct wal_object object = WAL_OBJECT_INIT;
+    AUTO(gates) struct gates *gates = NULL;
     AUTO(delivery) struct delivery *delivery = NULL;
 
     /* Nothing is sent, not even a probe, for a name that is none. */
-    if (wal_source_name(path, &wal, err) < 0)
+    if (wal_source_name(path, &wal, err) < 0 ||
+        gates_new(archive, deadline_ms, &gates, err) < 0)
         return -1;
-    if (delivery_new(archive, deadline_ms, notices, &delivery, err) < 0 ||
-        wal_source_pack(archive, pgdata, path, notices, &object, err) < 0)
+    /* Let the connections begin; packing takes longer than a handshake. */
+    if (store_loop_run(archive->loop, clock_boot_ms(), err) < 0 && err->kind == ERR_INTERNAL)
+        return -1;
+    if (wal_source_pack(archive, pgdata, path, notices, &object, err) < 0)
         return -1;
 
     struct delivery_object packed = {
@@ -27,5 +32,7 @@ push_file(struct archive *archive, const struct pgdata *pgdata, const char *path
         .seal = &object.seal,
         .file_digest = object_packer_digest(object.packer),
     };
-    return delivery_run(delivery, &packed, err);
+    if (delivery_new(archive, gates, DELIVERY_ALL, &packed, &delivery, err) < 0)
+        return -1;
+    return delivery_run(delivery, deadline_ms, notices, err);
 }

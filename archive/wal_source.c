@@ -199,6 +199,7 @@ wal_source_pack(const struct archive *archive, const struct pgdata *pgdata, cons
                        "\"%s\" has %lld bytes, which is not the size of a WAL segment", path,
                        (long long)source.st.st_size);
     object.wal = source.wal;
+    object.mark = file_mark_of(&source.st);
     if (pack_source(archive, pgdata, &source, notices, &object, err) < 0)
         return -1;
     *ret = object;

@@ -10,6 +10,7 @@
 #ifndef ARCHIVE_WAL_SOURCE_H
 #define ARCHIVE_WAL_SOURCE_H
 
+#include "archive/file_mark.h"
 #include "base/log.h"
 #include "catalog/archive.h"
 #include "catalog/pgdata.h"
@@ -20,6 +21,7 @@ struct wal_object {
     struct object_packer *packer; /* owns what the spans show */
     struct span spans[2];
     struct seal seal;
+    struct file_mark mark; /* of the file that was read */
 };
 
 #define WAL_OBJECT_INIT ((struct wal_object){.packer = NULL})

@@ -346,6 +346,9 @@ object_packer_finish(struct object_packer *packer, const struct object_label *la
         return -1;
     }
     packer->state = STATE_FINISHED;
+    /* Many packed objects wait for a slow link; their compressors need not. */
+    frame_encoder_free(packer->encoder);
+    packer->encoder = NULL;
     ret_spans[0] = (struct span){packer->header.data, packer->header.size};
     ret_spans[1] = (struct span){packer->payload, packer->payload_size};
     if (ret_seal != NULL)

@@ -10,7 +10,8 @@
 #define IDLE_POLL_MS 1000
 /* Descriptors that are watched besides the transfers' own. */
 #define WATCHED_MAX 256
-#define KEPT_CONNECTIONS 32
+/* An agent has up to 32 objects on their way to each of several stores. */
+#define KEPT_CONNECTIONS 128
 
 struct store_loop {
     CURLM *multi;

@@ -6,6 +6,7 @@
 
 It checks no signatures (sigv4.py does) and knows one bucket, path style, without TLS.
 """
+import collections
 import contextlib
 import email.utils
 import hashlib
@@ -21,12 +22,18 @@ ENV = {"AWS_ACCESS_KEY_ID": "fake", "AWS_SECRET_ACCESS_KEY": "fakesecret"}
 class Bucket(contextlib.AbstractContextManager):
     """overwrites: ignores If-None-Match; forbids: the names of actions answered with 403 ("put",
     "get", "list", "delete", "absent"); stale: objects are not listed; clock_s: seconds its clock
-    is ahead; spoils: gives out other bytes than it got."""
+    is ahead; spoils: gives out other bytes than it got.
+
+    While it runs, fault can be set: "busy" answers 503, "closes" hangs up after the request, "hangs"
+    answers nothing until fault is None again. delay_s: it thinks so long before each answer.
+    requests counts (method, key) pairs."""
 
     def __init__(self, overwrites=False, forbids=(), stale=False, clock_s=0, spoils=False):
         self.overwrites, self.forbids, self.stale = overwrites, forbids, stale
         self.clock_s, self.spoils = clock_s, spoils
+        self.fault, self.delay_s, self.closed = None, 0, False
         self.objects = {}
+        self.requests = collections.Counter()
         bucket = self
 
         class Handler(http.server.BaseHTTPRequestHandler):
@@ -48,6 +55,7 @@ class Bucket(contextlib.AbstractContextManager):
         threading.Thread(target=self.server.serve_forever, daemon=True).start()
 
     def __exit__(self, *exc):
+        self.closed = True
         self.server.shutdown()
         self.server.server_close()
 
@@ -61,7 +69,16 @@ class Bucket(contextlib.AbstractContextManager):
         path, _, text = request.path.partition("?")
         query = dict(urllib.parse.parse_qsl(text, keep_blank_values=True))
         key = urllib.parse.unquote(path)[len("/bucket"):].lstrip("/")
-        if request.command == "PUT":
+        self.requests[request.command, key] += 1
+        time.sleep(self.delay_s)
+        while self.fault == "hangs" and not self.closed:
+            time.sleep(0.02)
+        if self.fault == "closes":
+            request.close_connection = True
+            return
+        if self.fault == "busy":
+            status, data = self.error(503, "SlowDown")
+        elif request.command == "PUT":
             status, data = self.put(key, body, request.headers.get("If-None-Match"))
         elif request.command == "DELETE":
             status, data = self.delete(key)
@@ -82,7 +99,9 @@ class Bucket(contextlib.AbstractContextManager):
             request.send_header("Content-Length", str(len(data)))
         request.end_headers()
         if request.command != "HEAD":
-            request.wfile.write(data)
+            # who has lost patience is gone
+            with contextlib.suppress(ConnectionError):
+                request.wfile.write(data)
 
     @staticmethod
     def error(status, code):
@@ -117,12 +136,15 @@ class Bucket(contextlib.AbstractContextManager):
         keys = [] if self.stale else sorted(
             key for key in self.objects if key.startswith(query.get("prefix", ""))
             and key > query.get("start-after", ""))
-        rows = "".join(
+        most = int(query.get("max-keys", "1000"))
+        more, keys = len(keys) > most, keys[:most]
+        token = "<NextContinuationToken>more</NextContinuationToken>" if more else ""
+        rows = token + "".join(
             "<Contents><Key>%s</Key><LastModified>2026-01-01T00:00:00.000Z</LastModified>"
             "<Size>%d</Size></Contents>" % (xml.sax.saxutils.escape(key), len(self.objects[key]))
             for key in keys)
         return 200, ("<?xml version=\"1.0\"?><ListBucketResult><Name>bucket</Name><Prefix>%s"
-                     "</Prefix><KeyCount>%d</KeyCount><MaxKeys>1000</MaxKeys><IsTruncated>false"
+                     "</Prefix><KeyCount>%d</KeyCount><MaxKeys>%d</MaxKeys><IsTruncated>%s"
                      "</IsTruncated>%s</ListBucketResult>" % (
-                         xml.sax.saxutils.escape(query.get("prefix", "")), len(keys),
-                         rows)).encode()
+                         xml.sax.saxutils.escape(query.get("prefix", "")), len(keys), most,
+                         "true" if more else "false", rows)).encode()

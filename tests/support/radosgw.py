@@ -194,8 +194,9 @@ class TlsProxy:
 class Radosgw:
     """One S3 service. The directory holds everything it writes. start=False for later."""
 
-    def __init__(self, directory, region="us-east-1", start=True, detached=False):
-        """detached: the daemons outlive this program; stop() in another one finds them."""
+    def __init__(self, directory, region="us-east-1", start=True, detached=False, names=()):
+        """detached: the daemons outlive this program; stop() in another one finds them.
+        names: further ones for its certificate, such as "IP:198.18.0.3" (wan.py)."""
         self.dir = pathlib.Path(directory).absolute()
         if len(str(self.dir)) > 90:
             raise tap.Failure("%s: too long for a Unix socket's path" % self.dir)
@@ -204,6 +205,7 @@ class Radosgw:
         self.region, self.detached = region, detached
         self.access_key, self.secret_key = ACCESS_KEY, SECRET_KEY
         self.conf = self.dir / "ceph.conf"
+        self.names = ",".join([NAMES, *names])
         self.daemons = {}
         self._markers = {}
         self._prepare()
@@ -227,7 +229,7 @@ class Radosgw:
             (self.dir / "osd").mkdir()
             self.mon_port, self.http_port, self.tls_port = free_ports(3)
             self.authority = Authority(self.dir)
-            self.authority.certificate("server")
+            self.authority.certificate("server", self.names)
             fsid = str(uuid.uuid4())
             self.conf.write_text(CONF.format(fsid=fsid, mon_port=self.mon_port, dir=self.dir))
             self._tool("monmaptool", "--create", "--clobber", "--fsid", fsid, "--addv", "a",

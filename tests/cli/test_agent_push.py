@@ -1,0 +1,311 @@
+# SPDX-License-Identifier: PostgreSQL
+"""Archiving through the agent: work ahead, stores that fail, hang, are slow or disagree."""
+import json
+import os
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
+import fakes3
+import seawall
+import tap
+from archived import MIB, object_path
+
+FAST = dict(stall_timeout=1, connect_timeout=1)
+
+
+def status(setup, pgdata):
+    """What the agent says of its push half."""
+    result = tap.run([seawall.program("seawall-agent"), "--config", setup.config, "status"],
+                     cwd=pgdata.dir, env=fakes3.ENV)
+    if result.code != 0:
+        raise tap.Failure("status: %d %s" % (result.code, result.err))
+    return json.loads(result.out)["push"]
+
+
+def lag(setup, pgdata):
+    return {store["name"]: store["lag_files"] for store in status(setup, pgdata)["stores"]}
+
+
+def errors(setup, pgdata):
+    return {store["name"]: store["error"] for store in status(setup, pgdata)["stores"]}
+
+
+def push(setup, pgdata, number, **options):
+    return setup.push(pgdata, "pg_wal/" + pgdata.name(number), agent=True, env=fakes3.ENV,
+                      **options)
+
+
+def done(pgdata, number):
+    """What PostgreSQL does when a file is archived."""
+    ready = pgdata.status / (pgdata.name(number) + ".ready")
+    ready.rename(ready.with_suffix(".done"))
+
+
+def key(pgdata, number):
+    name = pgdata.name(number)
+    return "root/main/%d/wal/%s/%s/%s" % (pgdata.system_id, name[:8], name[8:16], name)
+
+
+def buckets(t, n, **settings):
+    """n fake services with a configuration and a data directory of small segments."""
+    found = [t.enter(fakes3.Bucket()) for _ in range(n)]
+    setup = seawall.Setup(t.dir, [bucket.store("abcdef"[i]) for i, bucket in enumerate(found)],
+                          **dict(FAST, **settings))
+    return found, setup, seawall.Pgdata(t.dir / "data", segment_size=MIB)
+
+
+@tap.check("one request has the whole backlog archived, in order, each segment sent once")
+def _(t):
+    (s3,), setup, pgdata = buckets(t, 1)
+    for i in range(1, 25):
+        pgdata.write_segment(i)
+    t.equal(push(setup, pgdata, 1).code, 0, "first")
+    tap.wait_for(lambda: all(key(pgdata, i) in s3.objects for i in range(1, 25)), 60, "backlog")
+    tap.wait_for(lambda: status(setup, pgdata)["archived"] == 24, 60, "all acknowledged")
+    for i in range(2, 25):
+        done(pgdata, i - 1)
+        t.equal(push(setup, pgdata, i).code, 0, "segment %d" % i)
+    t.equal(max(n for (method, k), n in s3.requests.items() if "/wal/" in k), 1, "requests for one")
+    t.true(s3.requests["PUT", "root/main/probe/conditional"] <= 3, "few proofs")
+    t.equal(status(setup, pgdata)["archived"], 24, "archived")
+
+
+@tap.check("the agent's connections are kept: many segments, few connections")
+def _(t):
+    (s3,), setup, pgdata = buckets(t, 1)
+    accepted = []
+    get_request = s3.server.get_request
+
+    def count():
+        accepted.append(1)
+        return get_request()
+    s3.server.get_request = count
+    for i in range(1, 41):
+        pgdata.write_segment(i)
+    for i in range(1, 41):
+        t.equal(push(setup, pgdata, i).code, 0, "segment %d" % i)
+        done(pgdata, i)
+    t.true(len(accepted) < 30, "connections: %d" % len(accepted))
+
+
+@tap.check("a file that was changed after the work ahead is archived anew: same content 0, other 12")
+def _(t):
+    (s3,), setup, pgdata = buckets(t, 1)
+    for i in range(1, 4):
+        pgdata.write_segment(i)
+    t.equal(push(setup, pgdata, 1).code, 0, "first")
+    tap.wait_for(lambda: status(setup, pgdata)["archived"] == 3, 60, "work ahead")
+    os.utime(pgdata.wal / pgdata.name(2))
+    t.equal(push(setup, pgdata, 2).code, 0, "touched")
+    before = s3.objects[key(pgdata, 3)]
+    pgdata.write_segment(3, seed=1)
+    result = push(setup, pgdata, 3)
+    t.equal(result.code, 12, "other content")
+    t.contains(result.err, "other content", "message")
+    t.equal(s3.objects[key(pgdata, 3)], before, "what is stored")
+
+
+@tap.check("a file that vanished after the work ahead is 13")
+def _(t):
+    (s3,), setup, pgdata = buckets(t, 1)
+    for i in range(1, 3):
+        pgdata.write_segment(i)
+    t.equal(push(setup, pgdata, 1).code, 0, "first")
+    tap.wait_for(lambda: key(pgdata, 2) in s3.objects, 60, "work ahead")
+    (pgdata.wal / pgdata.name(2)).unlink()
+    t.equal(push(setup, pgdata, 2).code, 13, "vanished")
+
+
+@tap.check("one store of two fails in every way: archiving goes on, the lag is told, then healed")
+def _(t):
+    for fault in ("busy", "closes", "hangs"):
+        base = t.dir / fault
+        base.mkdir()
+        with fakes3.Bucket() as a, fakes3.Bucket() as b:
+            setup = seawall.Setup(base, [a.store("a"), b.store("b")], **FAST)
+            pgdata = seawall.Pgdata(base / "data", segment_size=MIB)
+            pgdata.write_segment(1)
+            t.equal(push(setup, pgdata, 1).code, 0, "before")
+            tap.wait_for(lambda: key(pgdata, 1) in b.objects, 60, "both have the first")
+            b.fault = fault
+            told = ""
+            for i in range(2, 12):
+                pgdata.write_segment(i)
+                result = push(setup, pgdata, i)
+                t.equal(result.code, 0, "%s: segment %d: %s" % (fault, i, result.err))
+                told += result.err
+                done(pgdata, i)
+            tap.wait_for(lambda: lag(setup, pgdata)["b"] == 10, 60, fault + ": lag")
+            tap.wait_for(lambda: errors(setup, pgdata)["b"], 60, fault + ": why it lags")
+            t.equal(lag(setup, pgdata)["a"], 0, "lag of the other")
+            # half of what b lacks can only come from a
+            for i in range(2, 7):
+                (pgdata.wal / pgdata.name(i)).unlink()
+            b.fault = None
+            tap.wait_for(lambda: lag(setup, pgdata)["b"] == 0, 60, fault + ": healed")
+            for i in range(2, 12):
+                t.true(key(pgdata, i) in b.objects, "%s: %d is in b" % (fault, i))
+            for i in range(2, 7):
+                t.equal(b.objects[key(pgdata, i)], a.objects[key(pgdata, i)], "the same bytes")
+            pgdata.write_segment(12)
+            told += push(setup, pgdata, 12).err
+            t.equal(told.count("store \"b\" lags"), 1, "told once that it lags: " + told)
+            t.contains(told, "store \"b\" has caught up", "told that it has caught up")
+
+
+@tap.check("no store answers: 10 by the deadline, no hot loop; then it goes on as if nothing had been")
+def _(t):
+    found, setup, pgdata = buckets(t, 2, push_timeout=5)
+    for bucket in found:
+        bucket.fault = "closes"
+    for i in range(1, 6):
+        pgdata.write_segment(i)
+    result = push(setup, pgdata, 1)
+    t.equal(result.code, 10, "all stores away: " + result.err)
+    t.true(sum(sum(b.requests.values()) for b in found) < 300, "requests")
+    for bucket in found:
+        bucket.fault = None
+    t.equal(push(setup, pgdata, 1, timeout=60).code, 0, "back")
+    tap.wait_for(lambda: all(key(pgdata, i) in b.objects for i in range(1, 6) for b in found), 60,
+                 "everything everywhere")
+
+
+@tap.check("half of the stores down: enough is enough, and too few is 10")
+def _(t):
+    found, setup, pgdata = buckets(t, 4, acknowledge=2, push_timeout=5)
+    found[1].fault, found[3].fault = "busy", "hangs"
+    for i in range(1, 9):
+        pgdata.write_segment(i)
+    for i in range(1, 5):
+        t.equal(push(setup, pgdata, i).code, 0, "two of four")
+    found[2].fault = "closes"
+    pgdata.write_segment(20)
+    t.equal(push(setup, pgdata, 20).code, 10, "one of four")
+    for bucket in found:
+        bucket.fault = None
+    t.equal(push(setup, pgdata, 20, timeout=60).code, 0, "all back")
+    tap.wait_for(lambda: all(key(pgdata, i) in b.objects for i in range(1, 5) for b in found), 90,
+                 "healed")
+
+
+@tap.check("a store that refuses is 11 at once; one that overwrites gets nothing")
+def _(t):
+    (s3,), setup, pgdata = buckets(t, 1)
+    s3.forbids = ("put",)
+    pgdata.write_segment(1)
+    t.equal(push(setup, pgdata, 1, timeout=30).code, 11, "refused")
+    s3.forbids = ()
+    tap.wait_for(lambda: push(setup, pgdata, 1).code == 0, 60, "permitted again")
+
+    base = t.dir / "overwrites"
+    base.mkdir()
+    bad = t.enter(fakes3.Bucket(overwrites=True))
+    setup = seawall.Setup(base, [bad.store("a")], **FAST)
+    result = push(setup, pgdata, 1)
+    t.equal(result.code, 11, "overwrites")
+    t.contains(result.err, "ignores If-None-Match", "message")
+    t.true(key(pgdata, 1) not in bad.objects, "nothing stored")
+
+
+@tap.check("a slow store does not hold back the others, and gets everything in the end")
+def _(t):
+    (a, b), setup, pgdata = buckets(t, 2, stall_timeout=20, agent_memory="8MiB")
+    b.delay_s = 0.5
+    for i in range(1, 31):
+        pgdata.write_segment(i)
+    peak = 0
+    for i in range(1, 31):
+        t.equal(push(setup, pgdata, i).code, 0, "segment %d" % i)
+        done(pgdata, i)
+        peak = max(peak, status(setup, pgdata)["memory"])
+    t.true(peak <= 8 * MIB, "memory: %d" % peak)
+    tap.wait_for(lambda: all(key(pgdata, i) in b.objects for i in range(1, 31)), 120, "all in b")
+    tap.wait_for(lambda: lag(setup, pgdata) == {"a": 0, "b": 0}, 60, "no lag")
+
+
+@tap.check("other content that turns up after the answer is said loudly, once, and in the status")
+def _(t):
+    (a, b), setup, pgdata = buckets(t, 2, stall_timeout=20)
+    other = t.dir / "other"
+    other.mkdir()
+    path = pgdata.write_segment(1, seed=7)
+    foreign = seawall.Setup(other, [b.store("b")], writer_key_file=str(setup.dir / "writer.key"))
+    t.equal(foreign.push(pgdata, path, env=fakes3.ENV).code, 0, "another server's content")
+    pgdata.write_segment(1)
+    b.delay_s = 1
+    t.equal(push(setup, pgdata, 1).code, 0, "store a takes it")
+    tap.wait_for(lambda: status(setup, pgdata)["last_error"], 60, "conflict in the status")
+    b.delay_s = 0
+    pgdata.write_segment(2)
+    t.contains(push(setup, pgdata, 2).err, "another store disagrees", "next answer")
+    pgdata.write_segment(3)
+    t.true("disagrees" not in push(setup, pgdata, 3).err, "once")
+    t.equal(lag(setup, pgdata)["b"], 0, "a conflict is no lag")
+
+
+@tap.check("two servers at once: equal segments are stored once, of two contents one wins")
+def _(t):
+    (s3,), setup, old = buckets(t, 1)
+    new = seawall.Pgdata(t.dir / "promoted", segment_size=MIB)
+    for i in range(1, 11):
+        old.write_segment(i)
+        new.write_segment(i)
+    for i in range(11, 14):
+        old.write_segment(i)
+        new.write_segment(i, seed=1)
+    new.write_history(2, [(1, "0/B00000", "no recovery target specified")])
+
+    codes = {}
+
+    def archiver(name, pgdata):
+        for i in range(1, 14):
+            codes[name, i] = push(setup, pgdata, i).code
+            done(pgdata, i)
+    threads = [threading.Thread(target=archiver, args=pair)
+               for pair in (("old", old), ("new", new))]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    for i in range(1, 11):
+        t.equal((codes["old", i], codes["new", i]), (0, 0), "segment %d of both" % i)
+    for i in range(11, 14):
+        t.equal(sorted([codes["old", i], codes["new", i]]), [0, 12], "contents of %d" % i)
+    t.equal(setup.push(new, "pg_wal/00000002.history", agent=True, env=fakes3.ENV).code, 0, "history")
+
+
+@tap.check("many hooks for the same and for different files all end in 0, each file stored once")
+def _(t):
+    setup = seawall.Setup(t.dir, [seawall.dir_store("a", t.dir / "a")])
+    pgdata = seawall.Pgdata(t.dir / "data", segment_size=MIB)
+    for i in range(1, 6):
+        pgdata.write_segment(i)
+    with ThreadPoolExecutor(20) as pool:
+        codes = list(pool.map(lambda i: push(setup, pgdata, 1 + i % 5).code, range(40)))
+    t.equal(set(codes), {0}, "exit codes")
+    for i in range(1, 6):
+        t.true(object_path(t.dir / "a", pgdata.name(i)).is_file(), "segment %d" % i)
+
+
+@tap.check("history files go first")
+def _(t):
+    (s3,), setup, pgdata = buckets(t, 1, agent_memory="2MiB")
+    order = []
+    answer = s3.put
+
+    def put(name, body, condition):
+        if "/probe/" not in name:
+            order.append(name.rpartition("/")[2])
+        return answer(name, body, condition)
+    s3.put = put
+    for i in range(5, 9):
+        pgdata.write_segment(i)
+    pgdata.write_history(2, [(1, "0/B00000", "no recovery target specified")])
+    t.equal(push(setup, pgdata, 5).code, 0, "first asked for")
+    tap.wait_for(lambda: len(order) == 5, 60, "all: %s" % order)
+    t.equal(order[2:], [pgdata.name(i) for i in range(6, 9)], "the rest in the order of names")
+    t.equal(sorted(order[:2]), sorted(["00000002.history", pgdata.name(5)]), "first ones")
+
+
+if __name__ == "__main__":
+    tap.main()
