@@ -135,6 +135,21 @@ def _(t):
     t.true(values[("seawall_push_files_total", None)] >= 2, "files")
 
 
+@tap.check("a store that lacks what is archived lags, with the reason")
+def _(t):
+    place = Place(t)
+    place.push(1)
+    (t.dir / "b").rename(t.dir / "away")
+    place.push(2)
+    store = tap.wait_for(lambda: [s for s in place.json()["stores"] if s["lag_files"]], 60, "lag")[0]
+    t.equal((store["name"], store["lag_oldest"]), ("b", place.pgdata.name(2)), "lag")
+    t.contains(place.status().out, "1 files", "text")
+    t.equal(parse(t, place.status("--prometheus").out)[("seawall_store_lag_files", "b")], 1,
+            "prometheus")
+    (t.dir / "away").rename(t.dir / "b")
+    tap.wait_for(lambda: not [s for s in place.json()["stores"] if s["lag_files"]], 90, "healing")
+
+
 @tap.check("--stores: the newest segment of each, whatever the timelines and gaps")
 def _(t):
     place = Place(t, "abc")
