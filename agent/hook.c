@@ -128,7 +128,7 @@ hook_become(const struct hook *hook, bool verbose, struct err *err)
     size_t n = 3;
     int64_t ignored = 0;
 
-    if (read_timeout(hook->timeout, &ignored, err) < 0 || hook_agent_path(path, err) < 0)
+    if (read_timeout(hook->timeout, &ignored, err) < 0 || hook_agent_path(hook, path, err) < 0)
         return -1;
     if (hook->config != NULL) {
         arguments[n++] = "--config";

@@ -23,6 +23,8 @@ struct hook {
     int64_t standard_ms;     /* how long to wait while nobody has said it */
     int late_code;           /* the watchdog's exit code; 0: no watchdog */
     bool start;              /* start an agent if there is none */
+    const char *agent;       /* the agent's program; NULL: the one beside our own */
+    bool (*stop)(void);      /* asked every second and after every signal: give up? May be NULL */
 };
 
 struct hook_answer {

@@ -41,7 +41,7 @@ int hook_talk(struct hook_run *run, int socket, struct hook_answer *ret, struct 
  */
 int hook_start(struct hook_run *run, struct err *err) MUST_USE;
 
-/* The agent's program, beside our own. `ret_path` has PATH_MAX + 32 bytes. */
-int hook_agent_path(char *ret_path, struct err *err) MUST_USE;
+/* The agent's program. `ret_path` has PATH_MAX + 32 bytes. */
+int hook_agent_path(const struct hook *hook, char *ret_path, struct err *err) MUST_USE;
 
 #endif

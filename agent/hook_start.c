@@ -12,10 +12,14 @@
 extern char **environ;
 
 int
-hook_agent_path(char *ret_path, struct err *err)
+hook_agent_path(const struct hook *hook, char *ret_path, struct err *err)
 {
     char directory[PATH_MAX];
 
+    if (hook->agent != NULL) {
+        (void)snprintf(ret_path, PATH_MAX + 32, "%s", hook->agent);
+        return 0;
+    }
     if (process_directory(directory, sizeof(directory), err) < 0)
         return -1;
     (void)snprintf(ret_path, PATH_MAX + 32, "%s/" HOOK_AGENT, directory);
@@ -80,7 +84,7 @@ launch_agent(struct hook_run *run, int *ret_fd, struct err *err)
     pid_t child = 0;
     int ends[2];
 
-    if (hook_agent_path(path, err) < 0)
+    if (hook_agent_path(run->hook, path, err) < 0)
         return -1;
     if (pipe2(ends, O_CLOEXEC) < 0)
         return err_sys(err, errno, "could not create a pipe");

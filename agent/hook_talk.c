@@ -18,6 +18,8 @@ hook_time_left(const struct hook_run *run, struct err *err)
 
     if (number != 0)
         return err_set(err, ERR_TRANSIENT, "stopped by signal %d", number);
+    if (run->hook->stop != NULL && run->hook->stop())
+        return err_set(err, ERR_TRANSIENT, "the server stops");
     if (clock_boot_ms() < run->deadline_ms)
         return 0;
     if (run->agent == 0) {

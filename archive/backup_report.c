@@ -6,6 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/amount.h"
 #include "base/clock.h"
 #include "base/io.h"
 #include "base/json.h"
@@ -13,7 +14,6 @@
 #define EVENT_MS 1000
 #define EVENT_MAX (64 * KIB)
 #define QUOTED_SIZE 600
-#define AMOUNT_SIZE 32
 #define SYSTEM_ID_SIZE 24
 
 /* ---- events ---- */
@@ -65,29 +65,6 @@ take_notice(struct notices *notices, enum log_level level, const char *text)
     struct json *json = event_new("warning");
     json_add_text(json, "text", text);
     event_send(report, json);
-}
-
-/* ---- texts ---- */
-
-/* "1.5 GiB" */
-static const char *
-amount_text(uint64_t bytes, char *text)
-{
-    static const char *const units[] = {"bytes", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB"};
-    size_t unit = 0;
-    uint64_t tenths = bytes;
-
-    if (bytes < KIB) {
-        (void)snprintf(text, AMOUNT_SIZE, "%" PRIu64 " bytes", bytes);
-        return text;
-    }
-    for (; tenths >= KIB * KIB; tenths /= KIB)
-        unit++;
-    tenths = tenths * 10 / KIB;
-    unit++;
-    (void)snprintf(text, AMOUNT_SIZE, "%" PRIu64 ".%" PRIu64 " %s", tenths / 10, tenths % 10,
-                   units[unit]);
-    return text;
 }
 
 /* ---- the report ---- */

@@ -28,6 +28,8 @@ static const struct {
     {"names", "store what databases and relations are called now"},
     {"plan", "how a recovery would go, and whether all it needs is there"},
     {"restore", "bring a backup into an empty directory, ready to recover"},
+    {"status", "the agent, files that wait to be archived, the lag of each store"},
+    {"sync", "copy what a store lacks and another one has"},
     {"verify", "read the whole archive and verify every object"},
 };
 

@@ -13,7 +13,8 @@ FILE_LINES = 500
 TEST_FILE_LINES = 1000
 COLUMNS = 100
 PARAMETERS = 6  # and struct err *err
-GLOBALS_ALLOWED = ("common/base/process.c", "common/base/log.c", "common/base/exit.c")
+GLOBALS_ALLOWED = ("common/base/process.c", "common/base/log.c", "common/base/exit.c",
+                   "agent/seawall_archive.c")
 
 BANNED = (
     (re.compile(r"\bgoto\b"), "goto"),
@@ -37,7 +38,7 @@ def is_test(path):
 
 
 def may_have_globals(path):
-    """Besides the two modules: the values that a program's table of options points at."""
+    """Besides a few modules: the values that a program's table of options points at."""
     return path.as_posix() in GLOBALS_ALLOWED or path.name.startswith("main_") or is_test(path)
 
 

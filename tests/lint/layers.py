@@ -26,6 +26,8 @@ THIRD_PARTY = (
     (r"openssl/.*", ("common/codec/", "common/store/")),
     (r"jansson\.h", ("common/base/json.", "common/base/json_read.c")),
     (r"libpq-fe\.h", ("archive/", "restore/")),
+    (r"(postgres|fmgr|miscadmin|(archive|postmaster|storage|utils)/\w+)\.h",
+     ("agent/seawall_archive.c",)),
     (r"cmocka\.h", ()),
 )
 

@@ -10,7 +10,8 @@ set -eu
 
 build='gcc libc6-dev meson ninja-build pkg-config libcurl4-openssl-dev libssl-dev liblz4-dev
   libzstd-dev libconfig-dev libjansson-dev libexpat1-dev libpq-dev'
-test="$build clang libcmocka-dev python3 postgresql-15 age lz4 zstd mandoc openssl curl procps
+test="$build clang libcmocka-dev python3 postgresql-15 postgresql-server-dev-15 age lz4 zstd mandoc
+  openssl curl procps
   util-linux ceph-mon ceph-osd ceph-common radosgw"
 tour="$build postgresql-15"
 fuzz="$test libclang-rt-14-dev"
