@@ -37,9 +37,9 @@ def bindir():
     raise tap.Skip("no PostgreSQL server: install postgresql-15 or set PG_BIN")
 
 
-def tool(name):
+def tool(name, bin=None):
     """A client program: of the server's version if it is there, else of the PATH."""
-    path = bindir() / name
+    path = (bin or bindir()) / name
     return str(path) if path.exists() else shutil.which(name) or name
 
 
@@ -52,10 +52,12 @@ class Cluster:
     """One data directory and its server. `with` makes sure that the server is stopped."""
 
     def __init__(self, directory, name=None, create=True, wal_segsize=None, checksums=False,
-                 fsync=False, encoding="UTF8", settings=None):
-        """create=False adopts an existing data directory (from a base backup)."""
+                 fsync=False, encoding="UTF8", settings=None, bin=None):
+        """create=False adopts an existing data directory (from a base backup). bin: the
+        directory of another version's programs; see npmpg.py."""
         if os.geteuid() == 0:
             raise tap.Skip("PostgreSQL refuses to run as root")
+        self.bin = pathlib.Path(bin) if bin else bindir()
         self.data = pathlib.Path(directory).absolute()
         self.name = name or self.data.name
         self.log = self.data.parent / (self.data.name + ".log")
@@ -65,12 +67,14 @@ class Cluster:
         self.env.update(PGHOST=str(self.sockets), PGUSER="postgres", PGDATABASE="postgres",
                         LC_ALL="C.UTF-8", TZ="UTC", PGCONNECT_TIMEOUT="10")
         if create:
-            argv = [bindir() / "initdb", "-D", self.data, "-A", "trust", "-U", "postgres",
-                    "-E", encoding, "--locale=C", "--no-instructions", "--no-sync"]
+            argv = [self.bin / "initdb", "-D", self.data, "-A", "trust", "-U", "postgres",
+                    "-E", encoding, "--locale=C", "--no-sync"]
             if wal_segsize:
                 argv.append("--wal-segsize=%d" % wal_segsize)
             if checksums:
                 argv.append("--data-checksums")
+            elif self.major() >= 18:
+                argv.append("--no-data-checksums")
             self._tool(argv)
         self.configure(listen_addresses="", unix_socket_directories=self.sockets,
                        unix_socket_permissions="0700", fsync="on" if fsync else "off",
@@ -99,6 +103,10 @@ class Cluster:
             raise tap.Failure("%s: exit code %d\n%s%s" % (
                 shlex.join(str(a) for a in argv), result.code, result.out, result.err))
         return result
+
+    def major(self):
+        """The server's major version."""
+        return int(re.search(r"\d+", self._tool([self.bin / "postgres", "--version"]).out)[0])
 
     # configuration
 
@@ -151,7 +159,7 @@ class Cluster:
                 full[key] = str(value)
         with open(self.log, "ab") as log:
             self.server = subprocess.Popen(
-                [str(bindir() / "postgres"), "-D", str(self.data)], env=full, cwd="/",
+                [str(self.bin / "postgres"), "-D", str(self.data)], env=full, cwd="/",
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True,
                 preexec_fn=tap.die_with_parent(signal.SIGQUIT))
         if wait:
@@ -210,7 +218,7 @@ class Cluster:
 
     def promote(self, timeout=60):
         """Promote a standby and wait until it is a primary."""
-        self._tool([bindir() / "pg_ctl", "promote", "-W", "-D", self.data])
+        self._tool([self.bin / "pg_ctl", "promote", "-W", "-D", self.data])
         self.wait_promoted(timeout)
 
     def wait_promoted(self, timeout=120):
@@ -264,7 +272,7 @@ class Cluster:
 
     def psql(self, sql, database="postgres", code=0, timeout=120):
         """psql -AtX with one statement or several; returns the Result."""
-        return self._tool([tool("psql"), "-AtqX", "-v", "ON_ERROR_STOP=1", "-F", "|", "-d",
+        return self._tool([tool("psql", self.bin), "-AtqX", "-v", "ON_ERROR_STOP=1", "-F", "|", "-d",
                            database, "-c", sql], timeout, code)
 
     def sql(self, sql, **options):
@@ -323,9 +331,9 @@ class Cluster:
         """pg_basebackup into a new directory; returns it as a Cluster that is not started. The
         WAL it needs comes from the archive; wal="stream" makes it self-contained."""
         directory = pathlib.Path(directory).absolute()
-        self._tool([tool("pg_basebackup"), "-D", directory, "-c", "fast", "-X", wal, "--no-sync"],
+        self._tool([tool("pg_basebackup", self.bin), "-D", directory, "-c", "fast", "-X", wal, "--no-sync"],
                    timeout=300)
-        copy = Cluster(directory, name, create=False, settings=settings)
+        copy = Cluster(directory, name, create=False, settings=settings, bin=self.bin)
         copy.configure(archive_mode="off")
         return copy
 
