@@ -162,8 +162,7 @@ HOSTILE = {
     "is the marker": (MARKER, "is there already"),
     "is below a file": ("PG_VERSION/x", "below something that is no directory"),
     "is in a directory that is not listed": ("nowhere/x", "whose directory it does not name"),
-    "is in an unknown tablespace": ("pg_tblspc/4711/x", "tablespace that the backup does not have"),
-    "is a tablespace's link": ("pg_tblspc/4711", "tablespace that the backup does not have"),
+    "is in an unknown tablespace": ("pg_tblspc/4711/x", "whose directory it does not name"),
 }
 
 for _name, (_path, _text) in HOSTILE.items():
@@ -339,8 +338,26 @@ def _(t):
         t.equal(result.code, 0, "exit code: %s" % result.err)
         t.equal((t.dir / target / "pg_tblspc/16384").readlink(), t.dir / place, "link")
         t.equal((t.dir / place / "PG_15_202209061/1").read_bytes(), b"in the tablespace", "file")
+        t.true("in_place" not in (t.dir / target / "postgresql.auto.conf").read_text(), "setting")
         t.equal((t.dir / target / "tablespace_map").read_text(),
                 "16384 %s\n" % str(t.dir / place).replace("\\", "\\\\"), "map")
+
+
+@tap.check("a tablespace in place is a directory of the data directory, and leads nowhere else")
+def _(t):
+    setup, backup = with_space(t, t.dir / "was here")
+    backup.lines[-2:-2] = [{"type": "dir", "path": "pg_tblspc/16385", "mode": 0o700}]
+    backup.n_dirs += 1
+    backup.file("pg_tblspc/16385/x", b"in place")
+    backup.write()
+    t.equal(restore(setup, t.dir / "target").code, 0, "exit code")
+    place = t.dir / "target/pg_tblspc/16385"
+    t.true(place.is_dir() and not place.is_symlink(), "directory")
+    t.equal((place / "x").read_bytes(), b"in place", "file")
+    t.contains((t.dir / "target/postgresql.auto.conf").read_text(),
+               "\nallow_in_place_tablespaces = 'on'\n", "the setting recovery demands")
+    t.equal((t.dir / "target/tablespace_map").read_text(), "16384 %s\n" % (t.dir / "was here"),
+            "map")
 
 
 @tap.check("tablespaces are refused where something is, and mappings that cannot be")
