@@ -38,12 +38,13 @@ class Source:
         return self.t.dir / store / "main" / str(self.system_id) / "backup"
 
     def labels(self, complete):
-        """Labels that have, or have not, a completion in some store."""
+        """Labels that have objects, and have, or have not, a completion in some store."""
         found = {}
         for store in "ab":
             place = self.place(store)
             for path in place.iterdir() if place.exists() else ():
-                found[path.name] = found.get(path.name, False) or (path / "complete").exists()
+                if any(not f.name.startswith(".seawall-tmp.") for f in path.iterdir()):
+                    found[path.name] = found.get(path.name, False) or (path / "complete").exists()
         return {label for label, has in found.items() if has == complete}
 
     def listed(self):
@@ -65,7 +66,7 @@ class Source:
             for store in "ab":
                 if (self.place(store) / label).exists():
                     (self.place(store) / label).rename(
-                        self.place(store) / ("2001%04dT000000Z" % (100 + self.aged)))
+                        self.place(store) / ("20010101T00%02d%02dZ" % divmod(self.aged, 60)))
         return {label for label in self.labels(complete=False) if label.startswith("2001")}
 
     def restore(self, label):
