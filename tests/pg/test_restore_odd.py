@@ -1,6 +1,11 @@
 # SPDX-License-Identifier: PostgreSQL
-"""seawall backup and restore of servers that have something unusual in them."""
+"""seawall backup and restore of servers that have something unusual in them.
+
+SEAWALL_LONG=1 makes 100,000 files where a slow disk has no time for more than 10,000.
+"""
 import os
+import shutil
+import subprocess
 
 import pgserver
 import seawall
@@ -89,6 +94,57 @@ def _(t):
     t.equal(copy.value("select count(*), sum(i) from big"), "2700|%d" % (
         3000 * 3001 // 2 - 10 * 300 * 301 // 2), "rows")
     amcheck(t, copy)
+
+
+MANY = 100000 if os.environ.get("SEAWALL_LONG") else 10000
+
+
+def measured(t, argv):
+    """Run it to a good end; its peak of memory in MiB."""
+    with open(t.dir / "output", "w+b") as out:
+        with subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=out, stderr=out) as process:
+            _, status, usage = os.wait4(process.pid, 0)
+            process.returncode = os.waitstatus_to_exitcode(status)
+        out.seek(0)
+        t.equal(process.returncode, 0, "%s: %s" % (argv[0], out.read().decode()[-2000:]))
+    return usage.ru_maxrss // 1024
+
+
+def fill(directory, count, total):
+    """As many files as relations, `total` bytes in all; every tenth one is empty."""
+    directory.mkdir()
+    for group in range(0, count, 1000):
+        place = directory / str(group)
+        place.mkdir(mode=0o700)
+        for i in range(group, min(count, group + 1000)):
+            with open(place / str(100000 + i), "wb") as f:
+                if i % 10:
+                    f.write((b"%d " % i) * (total // count // len(b"%d " % i)))
+
+
+@tap.check("many files: the memory of backup and restore does not follow their number")
+def _(t):
+    pg, setup = archived(t)
+    pg.start()
+    peaks = {}
+    for count in (1000, MANY):
+        fill(pg.data / "many", count, 40 << 20)
+        backed = measured(t, setup.argv("seawall-backup"))
+        pg.wait_archived(pg.switch_wal())
+        target = t.dir / "restored"
+        restored_mib = measured(t, setup.argv("seawall-restore", "--latest", "--target-dir",
+                                              target))
+        peaks[count] = backed, restored_mib
+        result = t.run(["diff", "-r", pg.data / "many", target / "many"], timeout=300)
+        t.equal((result.code, result.out), (0, ""), "the same %d files" % count)
+        shutil.rmtree(target)
+        shutil.rmtree(pg.data / "many")
+    t.diag("MiB of backup and restore: %s" % peaks)
+    if "SEAWALL_SANITIZED" not in os.environ:
+        few, many = peaks[1000], peaks[MANY]
+        # docs/architecture.md: 64 MiB for manifests, 16 MiB for an object of one
+        t.true(many[0] <= few[0] + 64 + 8, "backup: %s MiB" % peaks)
+        t.true(many[1] <= few[1] + 2 * 16 + 8, "restore: %s MiB" % peaks)
 
 
 tap.main()
