@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "catalog/inventory.h"
 #include "catalog/retrieval.h"
 
 #define READ_TIMEOUT_MS (60 * 1000)
@@ -48,7 +49,7 @@ static int
 next_name(const struct backups_source *source, struct store *store, const char *prefix,
           const char *after, char *ret_name, struct err *err)
 {
-    struct store_limits limits = {source->deadline_ms, source->deadline_ms - clock_boot_ms()};
+    struct store_limits limits = {source->deadline_ms, INVENTORY_RETRY_MS};
     AUTO(store_task) struct store_task *task = NULL;
 
     if (store_start_list(store, prefix, after, 1, &limits, &task, err) < 0 ||

@@ -117,6 +117,10 @@ void plan_json(const struct plan *plan, struct json *json);
 /* Into a new file, 0600. 0 or -1 (ERR_LOCAL; ERR_CONFIG: there is something of that name). */
 int plan_write(const struct plan *plan, const char *file, struct err *err) MUST_USE;
 
+/* Back from the text of such a file, strictly. 0, or -1: ERR_CORRUPT, ERR_CONFIG (a newer version),
+ * ERR_INTERNAL. */
+int plan_parse(const void *bytes, size_t size, struct plan *ret_plan, struct err *err) MUST_USE;
+
 /* Back from a file that plan_write() made, strictly. 0, or -1: ERR_LOCAL, ERR_CORRUPT, or
  * ERR_CONFIG (a newer version). */
 int plan_read(const char *file, struct plan *ret_plan, struct err *err) MUST_USE;

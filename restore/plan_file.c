@@ -321,19 +321,30 @@ read_document(const struct json_t *document, struct plan *plan, struct err *err)
 }
 
 int
-plan_read(const char *file, struct plan *ret_plan, struct err *err)
+plan_parse(const void *bytes, size_t size, struct plan *ret_plan, struct err *err)
 {
     const struct json_read_bounds bounds = {PLAN_FILE_MAX, 8};
-    char quoted[300];
-    struct stat st;
-    size_t got = 0;
-    AUTO(fd) int fd = -1;
-    AUTO(buf) struct buf text = BUF_INIT(PLAN_FILE_MAX);
     AUTO(json_document) struct json_t *document = NULL;
     AUTO(ptr) struct plan *plan = calloc(1, sizeof(*plan));
 
     if (plan == NULL)
         return err_memory(err, "plan");
+    if (json_read_object(bytes, size, &bounds, &document, err) < 0 ||
+        read_document(document, plan, err) < 0)
+        return -1;
+    *ret_plan = *plan;
+    return 0;
+}
+
+int
+plan_read(const char *file, struct plan *ret_plan, struct err *err)
+{
+    char quoted[300];
+    struct stat st;
+    size_t got = 0;
+    AUTO(fd) int fd = -1;
+    AUTO(buf) struct buf text = BUF_INIT(PLAN_FILE_MAX);
+
     (void)err_quote(file, strlen(file), quoted, sizeof(quoted));
     int rc = fs_open_file(AT_FDCWD, file, quoted, &fd, &st, err);
     if (rc == FS_ABSENT)
@@ -349,9 +360,7 @@ plan_read(const char *file, struct plan *ret_plan, struct err *err)
         return -1;
     if (rc > 0)
         return err_set(err, ERR_LOCAL, "\"%s\" shrank while it was read", quoted);
-    if (json_read_object(text.data, got, &bounds, &document, err) < 0 ||
-        read_document(document, plan, err) < 0)
+    if (plan_parse(text.data, got, ret_plan, err) < 0)
         return err_wrap(err, "\"%s\" is not a plan", quoted);
-    *ret_plan = *plan;
     return 0;
 }

@@ -3,7 +3,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "base/clock.h"
 #include "base/progress.h"
 #include "catalog/backup_manifest.h"
 #include "restore/muster.h"
@@ -147,9 +146,7 @@ tally_store(struct plan_work *work, size_t i, struct tally *tally, struct err *e
 
     backup_name_label_prefix(&work->survey.owner, work->backup->label, prefix);
     for (bool more = true; more;) {
-        int64_t now_ms = clock_boot_ms();
-        struct store_limits limits = {work->request->deadline_ms,
-                                      work->request->deadline_ms - now_ms};
+        struct store_limits limits = {work->request->deadline_ms, INVENTORY_RETRY_MS};
         AUTO(store_task) struct store_task *task = NULL;
 
         if (store_start_list(work->archive->stores[i].store, prefix,

@@ -223,12 +223,17 @@ write_map(struct restore *restore, struct err *err)
 static int
 write_auto(struct restore *restore, struct err *err)
 {
+    /* Without it the server ends recovery with a panic: no link, no tablespace. */
+    static const char in_place[] = "allow_in_place_tablespaces = 'on'\n";
     const struct restored_file *before = restore->files.held[RESTORE_AUTO];
     AUTO(buf) struct buf text = BUF_INIT(RESTORE_HELD_MAX + MIB);
 
     if (before != NULL && buf_append(&text, before->held, (size_t)before->size, err) != 0)
         return err_memory(err, "postgresql.auto.conf");
     if (buf_append(&text, restore->settings.data, restore->settings.size, err) != 0)
+        return err_memory(err, "postgresql.auto.conf");
+    if (restore->files.has_tablespace_in_place &&
+        buf_append(&text, in_place, sizeof(in_place) - 1, err) != 0)
         return err_memory(err, "postgresql.auto.conf");
     return write_own(restore, RESTORE_AUTO, (struct span){text.data, text.size},
                      before == NULL ? 0600 : before->mode, err);

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/hex.h"
 #include "catalog/retrieval.h"
 
 #define MANIFEST_TIMEOUT_MS (15 * 60 * 1000)
@@ -174,6 +175,23 @@ check_end(const struct restore_files *files, const struct manifest_entry *entry,
     return 0;
 }
 
+/* A directory where tablespaces elsewhere have a link. */
+static bool
+is_tablespace_in_place(const struct restore_files *files, const char *path)
+{
+    static const char prefix[] = "pg_tblspc/";
+    const char *name = path + sizeof(prefix) - 1;
+    uint64_t oid = 0;
+
+    if (strncmp(path, prefix, sizeof(prefix) - 1) != 0 ||
+        !decimal_read(name, strlen(name), UINT32_MAX, &oid))
+        return false;
+    for (size_t i = 0; i < files->complete->n_tablespaces; i++)
+        if (files->complete->tablespaces[i].oid == oid)
+            return false;
+    return true;
+}
+
 static int
 take_entry(void *context, const struct manifest_entry *entry, struct err *err)
 {
@@ -185,6 +203,8 @@ take_entry(void *context, const struct manifest_entry *entry, struct err *err)
     case MANIFEST_DIR:
         if (entry->mode > 0777)
             return bad_mode(entry, err);
+        if (is_tablespace_in_place(files, entry->path))
+            files->has_tablespace_in_place = true;
         return restore_place_directory(&files->place, entry->path, (mode_t)entry->mode, err);
     case MANIFEST_FILE:
         return take_file(files, entry, err);

@@ -33,6 +33,7 @@ struct restore_files {
     struct restore_job job;                   /* being filled */
     struct restored_file *held[RESTORE_HELD]; /* NULL: the backup has none */
     bool has_postgresql_conf;
+    bool has_tablespace_in_place; /* a directory in pg_tblspc, not a link */
     uint64_t n_files;
     uint64_t n_bytes;
 };

@@ -175,8 +175,9 @@ find_start(const struct restore_tree *tree, const char *path, int *ret_fd, const
     const char *oid = path + sizeof(prefix) - 1;
     const char *end = strchrnul(oid, '/');
     const struct restore_space *space = find_space(tree, oid, (size_t)(end - oid));
+    /* Not one that is elsewhere: a tablespace in place is a directory like any other. */
     if (space == NULL)
-        return path_error(err, path, "in a tablespace that the backup does not have");
+        return 0;
     *ret_fd = space->fd;
     *ret_rest = *end == '/' ? end + 1 : end;
     return 0;

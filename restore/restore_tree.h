@@ -5,8 +5,9 @@
  * A tree is a data directory and the directories of its tablespaces. Each was absent or empty and
  * is ours; whatever else is refused before anything is made. Paths are those of the manifest,
  * relative to the data directory; "pg_tblspc/<oid>/..." leads into that tablespace's directory,
- * whatever stands in the data directory under this name. Every component is opened below its
- * parent's descriptor and never through a symbolic link.
+ * whatever stands in the data directory under this name. Of an oid the tree has no tablespace for
+ * it is a directory like any other (allow_in_place_tablespaces). Every component is opened below
+ * its parent's descriptor and never through a symbolic link.
  */
 #ifndef RESTORE_RESTORE_TREE_H
 #define RESTORE_RESTORE_TREE_H
@@ -59,8 +60,8 @@ struct restore_place {
 /*
  * Make a directory, or a file of size 0, that is not there yet, in a directory that is. A file has
  * permissions 0600 at first; a directory is never without those of its owner. 0 or -1: ERR_CORRUPT
- * (a path that is none, is there already, has no directory or something else in its way, or names
- * an unknown tablespace), ERR_LOCAL.
+ * (a path that is none, is there already, or has no directory or something else in its way),
+ * ERR_LOCAL.
  */
 int restore_place_directory(struct restore_place *place, const char *path, mode_t mode,
                             struct err *err) MUST_USE;

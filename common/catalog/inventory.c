@@ -6,7 +6,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/clock.h"
 #include "base/hex.h"
 
 #define PAGE_MAX 1000
@@ -82,7 +81,7 @@ static int
 start_list(struct store *store, const char *prefix, const char *after, uint32_t max,
            int64_t deadline_ms, struct store_task **ret_task, struct err *err)
 {
-    struct store_limits limits = {deadline_ms, deadline_ms - clock_boot_ms()};
+    struct store_limits limits = {deadline_ms, INVENTORY_RETRY_MS};
 
     return store_start_list(store, prefix, after, max, &limits, ret_task, err);
 }
@@ -139,7 +138,7 @@ static int
 read_segment_size(struct archive *archive, struct store *store, const char *name,
                   int64_t deadline_ms, uint32_t *ret_size, struct err *err)
 {
-    struct store_limits limits = {deadline_ms, deadline_ms - clock_boot_ms()};
+    struct store_limits limits = {deadline_ms, INVENTORY_RETRY_MS};
     struct store_range range = {.offset = 0, .size = SEAL_READ, .max_size = SEAL_READ};
     struct seal seal;
     AUTO(store_task) struct store_task *task = NULL;

@@ -17,6 +17,10 @@
 #define INVENTORY_RUNS_MAX 65536
 #define INVENTORY_SYSTEMS_MAX 64
 
+/* A store that does not answer a listing is asked again for so long, then it is away: whoever lists
+ * may have hours, but the other stores must not wait for one region. */
+#define INVENTORY_RETRY_MS 10000
+
 /* Consecutive segments, by number (start LSN / segment size), both included. */
 struct inventory_run {
     uint64_t first;

@@ -162,8 +162,7 @@ HOSTILE = {
     "is the marker": (MARKER, "is there already"),
     "is below a file": ("PG_VERSION/x", "below something that is no directory"),
     "is in a directory that is not listed": ("nowhere/x", "whose directory it does not name"),
-    "is in an unknown tablespace": ("pg_tblspc/4711/x", "tablespace that the backup does not have"),
-    "is a tablespace's link": ("pg_tblspc/4711", "tablespace that the backup does not have"),
+    "is in an unknown tablespace": ("pg_tblspc/4711/x", "whose directory it does not name"),
 }
 
 for _name, (_path, _text) in HOSTILE.items():
@@ -264,6 +263,55 @@ def _(t):
     t.true(not (target / "global" / "pg_control").exists(), "pg_control")
 
 
+# A file system of our own that nobody else sees: $1 its options, $2 where, then the command. Full,
+# judged, given room, emptied, and once more.
+FULL_DISK = """
+mount -t tmpfs -o "$1" none "$2" || exit 99
+case $1 in *nr_inodes*) more=,nr_inodes=1000;; *) more=;; esac
+target=$2; shift 2
+"$@"; echo "first $?"
+test -e "$target/global/pg_control" && echo started
+ls -A "$target" | head -n 1
+mount -t tmpfs -o "remount,size=16m$more" none "$target" || exit 99
+"$@" 2>/dev/null; echo "again $?"
+find "$target" -mindepth 1 -delete
+"$@"; echo "second $?"
+test -e "$target/global/pg_control" && cat "$target/base/large" | wc -c
+"""
+
+
+@tap.check("a file system that is full at any moment is told; with room the next try succeeds")
+def _(t):
+    own = ["unshare", "--user", "--map-root-user", "--mount"]
+    if t.run(own + ["true"]).code != 0:
+        t.skip("no user namespaces: nobody but root can mount a small file system")
+    setup, backup = make(t, usual=False)
+    backup.part_size = 20000
+    backup.usual(control=False)
+    backup.file("base/large", bytes(i * 11 % 253 for i in range(100000)))
+    backup.file("global/pg_control", backups.CONTROL)
+    backup.write()
+    target = t.dir / "target"
+    target.mkdir(mode=0o700)
+    argv = setup.argv("seawall-restore", "--latest", "--target-dir", target)
+    full = ["size=%dk" % k for k in range(4, 148, 12)] + ["size=1m,nr_inodes=%d" % n
+                                                          for n in range(2, 12, 2)]
+    for options in full:
+        result = t.run(own + ["sh", "-c", FULL_DISK, "-", options, target] + argv)
+        said = [line for line in result.out.split("\n")
+                if re.match(r"(first|again|second) |started|\.seawall|\d+$", line)]
+        first, rest = said[0], said[1:]
+        t.equal(first, "first 13", "%s: %s" % (options, result.err))
+        t.contains(result.err, "No space left on device", options)
+        if rest[0] == ".seawall-restore-incomplete":
+            t.contains(result.err, "is incomplete and cannot be started", options)
+            t.equal(rest.pop(0), ".seawall-restore-incomplete", "the marker")
+            t.equal(rest.pop(0), "again 13", "onto what is there, with " + options)
+        else:
+            rest.pop(0)
+        t.equal(rest, ["second 0", "100000"], "with room after " + options)
+
+
 @damaged("with two parts swapped", 15, "part ")
 def _(backup, t):
     backup.write()
@@ -339,8 +387,26 @@ def _(t):
         t.equal(result.code, 0, "exit code: %s" % result.err)
         t.equal((t.dir / target / "pg_tblspc/16384").readlink(), t.dir / place, "link")
         t.equal((t.dir / place / "PG_15_202209061/1").read_bytes(), b"in the tablespace", "file")
+        t.true("in_place" not in (t.dir / target / "postgresql.auto.conf").read_text(), "setting")
         t.equal((t.dir / target / "tablespace_map").read_text(),
                 "16384 %s\n" % str(t.dir / place).replace("\\", "\\\\"), "map")
+
+
+@tap.check("a tablespace in place is a directory of the data directory, and leads nowhere else")
+def _(t):
+    setup, backup = with_space(t, t.dir / "was here")
+    backup.lines[-2:-2] = [{"type": "dir", "path": "pg_tblspc/16385", "mode": 0o700}]
+    backup.n_dirs += 1
+    backup.file("pg_tblspc/16385/x", b"in place")
+    backup.write()
+    t.equal(restore(setup, t.dir / "target").code, 0, "exit code")
+    place = t.dir / "target/pg_tblspc/16385"
+    t.true(place.is_dir() and not place.is_symlink(), "directory")
+    t.equal((place / "x").read_bytes(), b"in place", "file")
+    t.contains((t.dir / "target/postgresql.auto.conf").read_text(),
+               "\nallow_in_place_tablespaces = 'on'\n", "the setting recovery demands")
+    t.equal((t.dir / "target/tablespace_map").read_text(), "16384 %s\n" % (t.dir / "was here"),
+            "map")
 
 
 @tap.check("tablespaces are refused where something is, and mappings that cannot be")

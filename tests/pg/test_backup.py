@@ -306,9 +306,14 @@ def _(t):
         thread.start()
         try:
             result = backup(setup)
-        finally:
+        except BaseException:
             over.set()
-            thread.join()
+            raise
+    # without load, and once more from the same restart point perhaps
+    idle = [label_of(backup(setup)) for _ in range(2)]
+    over.set()
+    thread.join()
+    t.equal(complete_labels(place(t, pg, "b"))[1:], idle, "labels without load")
     want = pg.sql(SUMS)
     pg.wait_archived(pg.switch_wal())
     path = place(t, pg, "a", label_of(result))

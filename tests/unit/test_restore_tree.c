@@ -84,6 +84,22 @@ files_and_directories_are_made_below_the_tree(void **state)
 }
 
 static void
+a_tablespace_in_place_is_a_directory_of_the_tree(void **state)
+{
+    struct bench *bench = *state;
+    struct err err = ERR_INIT;
+
+    assert_int_equal(restore_place_directory(&bench->place, "pg_tblspc", 0700, &err), 0);
+    assert_int_equal(put(bench, "pg_tblspc/16385/x", &err), -1);
+    assert_int_equal(err.kind, ERR_CORRUPT);
+    assert_int_equal(restore_place_directory(&bench->place, "pg_tblspc/16385", 0700, &err), 0);
+    assert_int_equal(put(bench, "pg_tblspc/16385/x", &err), 0);
+    assert_true(scratch_is(&bench->scratch, "tree/pg_tblspc/16385/x", "content"));
+    assert_int_equal(put(bench, "pg_tblspc/16384/x", &err), 0);
+    assert_true(scratch_is(&bench->scratch, "space/x", "content"));
+}
+
+static void
 hostile_paths_are_refused(void **state)
 {
     static const char *const paths[] = {
@@ -232,6 +248,8 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(files_and_directories_are_made_below_the_tree, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(a_tablespace_in_place_is_a_directory_of_the_tree, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(hostile_paths_are_refused, setup, teardown),
         cmocka_unit_test_setup_teardown(a_directory_replaced_by_a_link_is_not_followed, setup,
