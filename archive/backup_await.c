@@ -12,7 +12,8 @@
 #define PAGE_MAX 1000
 #define PEEK_SIZE 1024
 #define REQUEST_MS ((int64_t)60 * 1000)
-#define POLL_MS 500
+#define POLL_FIRST_MS 20 /* doubled at each look in vain: mostly the archiver is quick */
+#define POLL_LAST_MS 500
 #define ADVISE_MS ((int64_t)15 * 1000)
 
 struct await {
@@ -232,6 +233,7 @@ backup_await_wal(struct archive *archive, const struct await_wal *wanted,
         .next = wanted->first,
     };
 
+    int64_t poll_ms = POLL_FIRST_MS;
     await.deadline_ms = await.started_ms + archive->settings->backup_wal_wait * 1000;
     for (;;) {
         uint64_t before = await.next;
@@ -245,7 +247,11 @@ backup_await_wal(struct archive *archive, const struct await_wal *wanted,
         if (now_ms >= await.deadline_ms)
             return give_up(&await, err);
         tell(&await, now_ms);
-        if (await.next == before)
-            clock_sleep_until(MIN_OF(now_ms + POLL_MS, await.deadline_ms));
+        if (await.next != before) {
+            poll_ms = POLL_FIRST_MS;
+            continue;
+        }
+        clock_sleep_until(MIN_OF(now_ms + poll_ms, await.deadline_ms));
+        poll_ms = MIN_OF(poll_ms * 2, (int64_t)POLL_LAST_MS);
     }
 }

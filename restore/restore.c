@@ -33,6 +33,7 @@ struct restore {
     struct restore_tree tree;
     struct buf settings; /* for postgresql.auto.conf */
     struct pg_manifest pg_manifest;
+    struct restore_proof proof;
     struct restore_parts *parts;
     struct restore_files files;
     int manifest_fd;
@@ -155,6 +156,7 @@ begin(struct restore *restore, struct err *err)
         .archive = restore->archive,
         .owner = &restore->owner,
         .tree = &restore->tree,
+        .proof = &restore->proof,
         .watch = restore->request->watch,
         .notices = restore->notices,
     };
@@ -166,12 +168,14 @@ begin(struct restore *restore, struct err *err)
         pg_manifest_begin(&restore->pg_manifest, restore->manifest_fd, complete->server_version,
                           complete->system_id, err) < 0)
         return -1;
-    if (restore_parts_new(&setup, &restore->parts, err) < 0)
+    if (restore_proof_init(&restore->proof, complete, err) < 0 ||
+        restore_parts_new(&setup, &restore->parts, err) < 0)
         return -1;
     restore->files.archive = restore->archive;
     restore->files.owner = &restore->owner;
     restore->files.complete = complete;
     restore->files.parts = restore->parts;
+    restore->files.proof = &restore->proof;
     restore->files.pg_manifest = &restore->pg_manifest;
     restore->files.notices = restore->notices;
     return 0;
@@ -320,6 +324,7 @@ release(struct restore *restore)
     cleanup_fd(&restore->manifest_fd);
     restore_files_done(&restore->files);
     restore_parts_free(restore->parts);
+    restore_proof_done(&restore->proof);
     pg_manifest_done(&restore->pg_manifest);
     buf_done(&restore->settings);
     restore_tree_done(&restore->tree);

@@ -248,6 +248,24 @@ take_manifest(struct restore_files *files, uint32_t number, struct manifest_read
     return 0;
 }
 
+/* All parts are wanted for their digests, those without a file of the manifest too. */
+static int
+prove_parts(struct restore_files *files, struct err *err)
+{
+    uint32_t part = restore_proof_next(files->proof, 1);
+
+    for (; part != 0; part = restore_proof_next(files->proof, part + 1)) {
+        struct restore_job job = {.part = part};
+
+        memcpy(job.label, files->complete->label, sizeof(job.label));
+        if (restore_parts_add(files->parts, &job, err) < 0)
+            return -1;
+    }
+    if (restore_parts_wait(files->parts, err) < 0)
+        return -1;
+    return restore_proof_check(files->proof, err);
+}
+
 int
 restore_files_run(struct restore_files *files, struct err *err)
 {
@@ -259,7 +277,7 @@ restore_files_run(struct restore_files *files, struct err *err)
         if (take_manifest(files, i, reader, err) < 0)
             return -1;
     if (manifest_reader_finish(reader, err) < 0 || hand_over(files, err) < 0 ||
-        restore_parts_wait(files->parts, err) < 0)
+        restore_parts_wait(files->parts, err) < 0 || prove_parts(files, err) < 0)
         return -1;
     if (files->held[RESTORE_CONTROL] == NULL || files->held[RESTORE_LABEL] == NULL)
         return err_set(err, ERR_CORRUPT, "backup %s has no \"%s\"", files->complete->label,

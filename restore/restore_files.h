@@ -27,6 +27,7 @@ struct restore_files {
     const struct object_owner *owner;
     const struct backup_complete *complete;
     struct restore_parts *parts;
+    const struct restore_proof *proof; /* that of the parts */
     struct pg_manifest *pg_manifest;
     struct notices *notices;
     struct restore_place place;
@@ -42,8 +43,9 @@ const char *restore_files_held_path(enum restore_held which);
 
 /*
  * Fetch the manifest objects in their order, prove them by the digests of `complete`, make what
- * they list and have the jobs done; returns when all is written, or at the first failure. The held
- * files are whole then. 0 or -1: ERR_CORRUPT (the manifest, a file), or as restore_parts_add().
+ * they list and have the jobs done, and prove the parts; returns when all is written, or at the
+ * first failure. The held files are whole then. 0 or -1: ERR_CORRUPT (the manifest, a file, the
+ * parts), or as restore_parts_add().
  */
 int restore_files_run(struct restore_files *files, struct err *err) MUST_USE;
 

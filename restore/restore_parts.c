@@ -163,6 +163,10 @@ work(void *context)
         slot->outcome = restore_writer_run(&writer, &slot->object,
                                            &parts->setup.archive->keyring, &slot->job, &slot->err);
         (void)pthread_mutex_lock(&parts->mutex);
+        if (slot->outcome == WRITER_DONE &&
+            restore_proof_note(parts->setup.proof, slot->job.label, slot->job.part, writer.digest,
+                               &slot->err) < 0)
+            slot->outcome = WRITER_FAILED;
         slot->state = SLOT_DONE;
         (void)pthread_cond_signal(&parts->done);
     }
@@ -249,11 +253,13 @@ restore_parts_free(struct restore_parts *parts)
 static void
 slot_failed(struct restore_parts *parts, struct slot *slot)
 {
-    char quoted[256];
-    const char *path = slot->job.runs[0].file->path;
+    char quoted[256] = "nothing";
+    const char *path = slot->job.n_runs == 0 ? NULL : slot->job.runs[0].file->path;
 
-    (void)err_wrap(&slot->err, "part %" PRIu32 " of backup %s, with \"%s\"%s", slot->job.part,
-                   slot->job.label, err_quote(path, strlen(path), quoted, sizeof(quoted)),
+    if (path != NULL)
+        (void)err_quote(path, strlen(path), quoted, sizeof(quoted));
+    (void)err_wrap(&slot->err, "part %" PRIu32 " of backup %s, with %s%s%s%s", slot->job.part,
+                   slot->job.label, path == NULL ? "" : "\"", quoted, path == NULL ? "" : "\"",
                    slot->job.n_runs > 1 ? " and others" : "");
     if (parts->err.kind == ERR_NONE)
         parts->err = slot->err;

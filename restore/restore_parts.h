@@ -11,6 +11,7 @@
 #define RESTORE_RESTORE_PARTS_H
 
 #include "catalog/archive.h"
+#include "restore/restore_proof.h"
 #include "restore/restore_tree.h"
 
 #define RESTORE_THREADS_MAX 4 /* no more than there are processors */
@@ -59,11 +60,13 @@ struct restore_watch {
     void (*written)(struct restore_watch *watch, uint64_t bytes);
 };
 
-/* Threads are started. archive, owner, tree, watch and notices are borrowed. 0 or -1. */
+/* Threads are started. What the setup points to is borrowed. Every part that is unpacked is noted
+ * in the proof. 0 or -1. */
 struct restore_parts_setup {
     struct archive *archive;
     const struct object_owner *owner;
     const struct restore_tree *tree;
+    struct restore_proof *proof;
     struct restore_watch *watch;
     struct notices *notices;
 };
@@ -91,10 +94,10 @@ int restore_job_add(struct restore_parts *parts, struct restore_job *job,
 void restore_parts_clear(struct restore_parts *parts, struct restore_job *job);
 
 /*
- * Have the job done; its runs are taken. Waits while as many as there may be are under way. 0 or
- * -1, the first failure of any job so far: ERR_CORRUPT (a part damaged in all stores, too short, or
- * not with the sums of the manifest), ERR_CONFLICT (a part is in no store), ERR_TRANSIENT,
- * ERR_DENIED, ERR_LOCAL (disk).
+ * Have the job done; its runs, none perhaps, are taken. Waits while as many as there may be are
+ * under way. 0 or -1, the first failure of any job so far: ERR_CORRUPT (a part damaged in all
+ * stores, too short, or not with the sums of the manifest), ERR_CONFLICT (a part is in no store),
+ * ERR_TRANSIENT, ERR_DENIED, ERR_LOCAL (disk).
  */
 int restore_parts_add(struct restore_parts *parts, struct restore_job *job,
                       struct err *err) MUST_USE;

@@ -20,7 +20,8 @@ typedef bool (*writer_note)(void *context, const struct restore_run *run, uint32
 
 struct restore_writer {
     struct restore_place place;
-    struct buf part; /* memory is kept from part to part */
+    struct buf part;              /* memory is kept from part to part */
+    uint8_t digest[DIGEST_SIZE]; /* WRITER_DONE: SHA-256 of the part's file, by its writer */
     writer_note note;
     void *context;
 };

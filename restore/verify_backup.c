@@ -73,19 +73,14 @@ static int
 check_parts(struct verify_work *work, struct verify_backup *backup, bool *ret_all, struct err *err)
 {
     const struct backup_complete *complete = backup->complete;
-    AUTO(digest) struct digest digest = {.context = NULL};
+    const struct span digests = {backup->part_digests[0], (size_t)complete->n_parts * DIGEST_SIZE};
     uint8_t all[DIGEST_SIZE];
     char name[OBJECT_NAME_SIZE];
 
     *ret_all = true;
-    if (digest_begin(&digest, err) < 0)
-        return -1;
-    for (uint32_t i = 0; i < complete->n_parts; i++) {
+    for (uint32_t i = 0; i < complete->n_parts; i++)
         *ret_all = *ret_all && backup->part_sizes[i] != 0;
-        if (digest_add(&digest, backup->part_digests[i], DIGEST_SIZE, err) < 0)
-            return -1;
-    }
-    if (digest_end(&digest, all, err) < 0)
+    if (digest_sha256(&digests, 1, all, err) < 0)
         return -1;
     if (*ret_all && !digest_equal(all, complete->parts_digest)) {
         backup_name_of(&work->survey.owner, backup->label, BACKUP_COMPLETE, 0, name);
@@ -106,45 +101,23 @@ struct absent {
 };
 
 static int
-next_absent(void *context, struct muster_item *ret, struct err *err UNUSED)
+next_absent(void *context, char *ret_name, struct err *err UNUSED)
 {
     struct absent *absent = context;
+    const struct object_owner *owner = &absent->work->survey.owner;
     const struct verify_backup *backup = absent->backup;
     bool deep = verify_is_deep(absent->work->archive);
 
-    ret->stores = (uint32_t)1 << absent->work->store;
-    ret->number = 0;
     /* What was judged is there; what was not, damaged or missing, is asked for. */
     while (deep && absent->part <= backup->complete->n_parts &&
            backup->part_sizes[absent->part - 1] != 0)
         absent->part++;
     if (absent->part <= backup->complete->n_parts)
-        backup_name_of(&absent->work->survey.owner, backup->label, BACKUP_PART, absent->part++,
-                       ret->name);
+        backup_name_of(owner, backup->label, BACKUP_PART, absent->part++, ret_name);
     else if (absent->manifest <= backup->complete->n_manifests)
-        backup_name_of(&absent->work->survey.owner, backup->label, BACKUP_MANIFEST,
-                       absent->manifest++, ret->name);
+        backup_name_of(owner, backup->label, BACKUP_MANIFEST, absent->manifest++, ret_name);
     else
         return MUSTER_END;
-    return 0;
-}
-
-static int
-is_there(void *context UNUSED, const struct muster_item *item UNUSED, size_t store UNUSED,
-         struct span bytes UNUSED, struct err *err UNUSED)
-{
-    return 0;
-}
-
-static int
-is_absent(void *context, const struct muster_item *item, const struct err *why,
-          struct err *err UNUSED)
-{
-    struct absent *absent = context;
-
-    verify_found(absent->work, why->kind == ERR_CONFLICT ? VERIFY_MISSING : VERIFY_UNREAD,
-                 item->name,
-                 why->kind == ERR_CONFLICT ? "the backup is complete in this store" : why->text);
     return 0;
 }
 
@@ -152,18 +125,10 @@ static int
 check_absent(struct verify_work *work, const struct verify_backup *backup, struct err *err)
 {
     struct absent absent = {work, backup, 1, 1};
-    const struct muster muster = {
-        .archive = work->archive,
-        .deadline_ms = work->request->deadline_ms,
-        .first_bytes = MUSTER_SEAL_BYTES,
-        .max_bytes = MUSTER_SEAL_BYTES,
-        .context = &absent,
-        .next = next_absent,
-        .judge = is_there,
-        .lost = is_absent,
-    };
+    struct verify_wanted wanted = {work, next_absent, &absent,
+                                   "the backup is complete in this store"};
 
-    return muster_run(&muster, err);
+    return verify_wanted_run(&wanted, err);
 }
 
 /* What all objects together must be. */

@@ -65,7 +65,7 @@ next_history(struct missing *missing, struct wal_name *ret)
 }
 
 static int
-next_missing(void *context, struct muster_item *ret, struct err *err UNUSED)
+next_missing(void *context, char *ret_name, struct err *err UNUSED)
 {
     struct missing *missing = context;
     struct wal_name name;
@@ -78,10 +78,29 @@ next_missing(void *context, struct muster_item *ret, struct err *err UNUSED)
     }
     if (missing->histories && next_history(missing, &name) == MUSTER_END)
         return MUSTER_END;
-    object_name_of_wal(&missing->work->survey.owner, &name, ret->name);
-    ret->stores = (uint32_t)1 << missing->work->store;
-    ret->number = 0;
+    object_name_of_wal(&missing->work->survey.owner, &name, ret_name);
     return 0;
+}
+
+int
+verify_missing_wal(struct verify_work *work, struct err *err)
+{
+    struct missing missing = {.work = work};
+    struct verify_wanted wanted = {work, next_missing, &missing, "another store has it"};
+
+    return verify_wanted_run(&wanted, err);
+}
+
+/* ---- asking ---- */
+
+static int
+next_wanted(void *context, struct muster_item *ret, struct err *err)
+{
+    struct verify_wanted *wanted = context;
+
+    ret->stores = (uint32_t)1 << wanted->work->store;
+    ret->number = 0;
+    return wanted->next(wanted->context, ret->name, err);
 }
 
 /* It has come meanwhile. */
@@ -96,25 +115,24 @@ static int
 is_missing(void *context, const struct muster_item *item, const struct err *why,
            struct err *err UNUSED)
 {
-    struct missing *missing = context;
+    struct verify_wanted *wanted = context;
+    bool absent = why->kind == ERR_CONFLICT;
 
-    verify_found(missing->work, why->kind == ERR_CONFLICT ? VERIFY_MISSING : VERIFY_UNREAD,
-                 item->name,
-                 why->kind == ERR_CONFLICT ? "another store has it" : why->text);
+    verify_found(wanted->work, absent ? VERIFY_MISSING : VERIFY_UNREAD, item->name,
+                 absent ? wanted->why : why->text);
     return 0;
 }
 
 int
-verify_missing_wal(struct verify_work *work, struct err *err)
+verify_wanted_run(struct verify_wanted *wanted, struct err *err)
 {
-    struct missing missing = {.work = work};
     const struct muster muster = {
-        .archive = work->archive,
-        .deadline_ms = work->request->deadline_ms,
+        .archive = wanted->work->archive,
+        .deadline_ms = wanted->work->request->deadline_ms,
         .first_bytes = MUSTER_SEAL_BYTES,
         .max_bytes = MUSTER_SEAL_BYTES,
-        .context = &missing,
-        .next = next_missing,
+        .context = wanted,
+        .next = next_wanted,
         .judge = is_there,
         .lost = is_missing,
     };

@@ -63,6 +63,18 @@ DEFINE_CLEANUP(verify_walk, struct verify_walk, verify_walk_done);
 
 /* ---- verify_missing.c ---- */
 
+/* Objects that the current store should have, and in its listings had not. */
+struct verify_wanted {
+    struct verify_work *work;
+    /* The name of the next one. 0, MUSTER_END, or -1. */
+    int (*next)(void *context, char *ret_name, struct err *err);
+    void *context;
+    const char *why; /* what a finding says of one that is truly not there */
+};
+
+/* Ask for each: it may have come meanwhile; what has not is found. 0 or -1. */
+int verify_wanted_run(struct verify_wanted *wanted, struct err *err) MUST_USE;
+
 /* What other stores have of WAL and histories, and the current one has not. 0 or -1. */
 int verify_missing_wal(struct verify_work *work, struct err *err) MUST_USE;
 

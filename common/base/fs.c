@@ -410,7 +410,7 @@ make_directory(int parent, const char *name, int *ret_fd, struct err *err)
 }
 
 int
-fs_make_directories(int directory, const char *path, struct err *err)
+fs_make_directories(int directory, const char *path, int *ret_fd, struct err *err)
 {
     AUTO(fd) int parent = openat(directory, ".", directory_flags);
     char name[NAME_MAX + 1];
@@ -433,8 +433,10 @@ fs_make_directories(int directory, const char *path, struct err *err)
         (void)close(parent);
         parent = next;
         rest += length;
-        if (*rest == '\0')
+        if (*rest == '\0') {
+            *ret_fd = take_fd(&parent);
             return 0;
+        }
     }
 }
 

@@ -77,9 +77,9 @@ void newfile_done(struct newfile *file);
 /*
  * Make a directory and its parents (0700) below `directory`; existing ones are fine, symbolic
  * links and ".." are not. All their entries are made durable, those of existing ones too: who made
- * them may not have come so far. 0 or -1.
+ * them may not have come so far. ret_fd is the directory whose entry is durable. 0 or -1.
  */
-int fs_make_directories(int directory, const char *path, struct err *err) MUST_USE;
+int fs_make_directories(int directory, const char *path, int *ret_fd, struct err *err) MUST_USE;
 
 /* Make the entries of an open directory durable. `label` names it in messages. 0 or -1. */
 int fs_sync_directory(int directory, const char *label, struct err *err) MUST_USE;

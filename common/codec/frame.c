@@ -149,36 +149,76 @@ struct frame_decoder {
     void *state;
     frame_sink sink;
     void *context;
+    uint8_t *piece; /* FRAME_PIECE_SIZE for the sink; or NULL: all goes straight to `into` */
+    uint8_t *into;
     uint64_t left; /* bytes of the file that have not come yet */
     bool in_body;
     bool ended;
     size_t header_size;
     uint8_t header[FRAME_HEADER_MAX];
-    uint8_t out[FRAME_PIECE_SIZE];
 };
 
-int
-frame_decoder_new(enum compression compression, uint64_t file_size, frame_sink sink, void *context,
-                  struct frame_decoder **ret_decoder, struct err *err)
+static int
+new_decoder(enum compression compression, struct frame_decoder **ret_decoder, struct err *err)
 {
     const struct frame_ops *ops = ops_of(compression);
 
     if (ops == NULL)
         return err_set(err, ERR_INTERNAL, "unknown compression %d", (int)compression);
-    AUTO(frame_decoder) struct frame_decoder *decoder = malloc(sizeof(*decoder));
+    AUTO(frame_decoder) struct frame_decoder *decoder = calloc(1, sizeof(*decoder));
     if (decoder == NULL)
         return err_memory(err, "decompressor");
     decoder->ops = ops;
-    decoder->state = NULL;
-    decoder->sink = sink;
-    decoder->context = context;
-    decoder->left = file_size;
-    decoder->in_body = false;
-    decoder->ended = false;
-    decoder->header_size = 0;
     if (ops->decode_begin(&decoder->state, err) < 0)
         return -1;
     *ret_decoder = TAKE_PTR(decoder);
+    return 0;
+}
+
+int
+frame_decoder_new(enum compression compression, uint64_t file_size, frame_sink sink, void *context,
+                  struct frame_decoder **ret_decoder, struct err *err)
+{
+    AUTO(frame_decoder) struct frame_decoder *decoder = NULL;
+
+    if (new_decoder(compression, &decoder, err) < 0)
+        return -1;
+    decoder->piece = malloc(FRAME_PIECE_SIZE);
+    if (decoder->piece == NULL)
+        return err_memory(err, "decompressor");
+    decoder->sink = sink;
+    decoder->context = context;
+    decoder->left = file_size;
+    *ret_decoder = TAKE_PTR(decoder);
+    return 0;
+}
+
+int
+frame_decoder_new_into(enum compression compression, uint64_t file_size, uint8_t *file,
+                       struct frame_decoder **ret_decoder, struct err *err)
+{
+    struct frame_decoder *decoder = NULL;
+
+    if (new_decoder(compression, &decoder, err) < 0)
+        return -1;
+    decoder->into = file;
+    decoder->left = file_size;
+    *ret_decoder = decoder;
+    return 0;
+}
+
+/* What was decoded goes where it is wanted. */
+static int
+hand_on(struct frame_decoder *decoder, const struct frame_step *step, struct err *err)
+{
+    if (step->got > decoder->left)
+        return err_set(err, ERR_CORRUPT, "%s frame holds more than the file's size",
+                       decoder->ops->name);
+    decoder->left -= step->got;
+    if (decoder->piece == NULL)
+        decoder->into += step->got;
+    else if (step->got > 0)
+        return decoder->sink(decoder->context, step->out, step->got, err);
     return 0;
 }
 
@@ -186,26 +226,22 @@ frame_decoder_new(enum compression compression, uint64_t file_size, frame_sink s
 static int
 decode(struct frame_decoder *decoder, const uint8_t *bytes, size_t size, struct err *err)
 {
-    struct frame_step step = {.in = bytes, .in_size = size, .out = decoder->out};
+    struct frame_step step = {.in = bytes, .in_size = size};
     int rc = 0;
 
     do {
         size_t used = step.used;
 
-        step.out_size = sizeof(decoder->out);
+        step.out = decoder->piece != NULL ? decoder->piece : decoder->into;
+        step.out_size = decoder->piece != NULL ? FRAME_PIECE_SIZE : (size_t)decoder->left;
         step.got = 0;
         rc = decoder->ops->decode(decoder->state, &step, err);
-        if (rc < 0)
+        if (rc < 0 || hand_on(decoder, &step, err) < 0)
             return -1;
-        if (step.got > decoder->left)
-            return err_set(err, ERR_CORRUPT, "%s frame holds more than the file's size",
-                           decoder->ops->name);
-        decoder->left -= step.got;
-        if (step.got > 0 && decoder->sink(decoder->context, step.out, step.got, err) < 0)
-            return -1;
+        /* Without room, what does not fit shows in input that is not taken. */
         if (rc == 0 && step.used == used && step.got == 0 && step.used < step.in_size)
             return err_set(err, ERR_CORRUPT, "%s frame does not advance", decoder->ops->name);
-    } while (rc == 0 && (step.used < step.in_size || step.got == step.out_size));
+    } while (rc == 0 && (step.used < step.in_size || (step.got > 0 && step.got == step.out_size)));
 
     decoder->ended = rc == FRAME_END;
     if (decoder->ended && step.used < step.in_size)
@@ -271,5 +307,6 @@ frame_decoder_free(struct frame_decoder *decoder)
     if (decoder == NULL)
         return;
     decoder->ops->decode_free(decoder->state);
+    free(decoder->piece);
     free(decoder);
 }

@@ -58,6 +58,10 @@ struct frame_decoder; /* opaque */
 int frame_decoder_new(enum compression compression, uint64_t file_size, frame_sink sink,
                       void *context, struct frame_decoder **ret_decoder, struct err *err) MUST_USE;
 
+/* The same, straight into `file`, which has room for file_size bytes. 0 or -1 (ERR_INTERNAL). */
+int frame_decoder_new_into(enum compression compression, uint64_t file_size, uint8_t *file,
+                           struct frame_decoder **ret_decoder, struct err *err) MUST_USE;
+
 /*
  * The next piece of the frame. The sink never gets more than file_size bytes. 0 or -1:
  * ERR_CORRUPT (everything section 4 refuses), ERR_INTERNAL, or the sink's error.

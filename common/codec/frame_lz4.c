@@ -1,56 +1,54 @@
 /* SPDX-License-Identifier: PostgreSQL */
 #include "codec/frame_ops.h"
 
+#include <lz4.h>
 #include <lz4frame.h>
 #include <string.h>
 
 #include "base/io.h"
+#include "codec/xxh32.h"
 
 /* The descriptor of our frames: version 01, independent blocks, content size; maybe checksum. */
 #define FLAGS_PLAIN 0x68
 #define FLAGS_CHECKSUM 0x6c
 #define BLOCKS_64_KIB 0x40
 #define BLOCKS_256_KIB 0x50
+#define CHECKSUM_SIZE 4
 
 static const uint8_t magic[] = {0x04, 0x22, 0x4d, 0x18};
 
-static uint32_t
-rotate(uint32_t value, unsigned bits)
+#if LZ4_VERSION_NUMBER >= 10904
+
+/* The checksum is ours to compare. */
+static void
+leave_checksum(LZ4F_decompressOptions_t *options)
 {
-    return value << bits | value >> (32 - bits);
+    options->skipChecksums = 1;
 }
 
-/* xxh32 with seed 0 of less than 16 bytes: all a frame header asks for. */
-static uint32_t
-xxh32_short(const uint8_t *bytes, size_t size)
-{
-    const uint32_t prime1 = 2654435761U;
-    const uint32_t prime2 = 2246822519U;
-    const uint32_t prime3 = 3266489917U;
-    const uint32_t prime4 = 668265263U;
-    const uint32_t prime5 = 374761393U;
-    uint32_t hash = prime5 + (uint32_t)size;
-    struct cursor cursor;
+#else
 
-    cursor_init(&cursor, bytes, size);
-    while (cursor_left(&cursor) >= 4)
-        hash = rotate(hash + cursor_u32_le(&cursor) * prime3, 17) * prime4;
-    while (cursor_left(&cursor) > 0)
-        hash = rotate(hash + cursor_u8(&cursor) * prime5, 11) * prime1;
-    hash = (hash ^ hash >> 15) * prime2;
-    hash = (hash ^ hash >> 13) * prime3;
-    return hash ^ hash >> 16;
+/* An older library compares it as well. */
+static void
+leave_checksum(LZ4F_decompressOptions_t *options UNUSED)
+{
 }
+
+#endif
 
 static void
 write_header(uint8_t flags, uint8_t blocks, uint64_t file_size, uint8_t *ret_bytes)
 {
+    struct xxh32 hash;
+
     memcpy(ret_bytes, magic, sizeof(magic));
     ret_bytes[4] = flags;
     ret_bytes[5] = blocks;
     put_u32_le(ret_bytes + 6, (uint32_t)file_size);
     put_u32_le(ret_bytes + 10, (uint32_t)(file_size >> 32));
-    ret_bytes[14] = (uint8_t)(xxh32_short(ret_bytes + 4, 10) >> 8 & 0xff);
+    xxh32_begin(&hash);
+    xxh32_add(&hash, ret_bytes + 4, 10);
+    ret_bytes[14] = (uint8_t)(xxh32_end(&hash) >> 8 & 0xff);
 }
 
 void
@@ -94,8 +92,10 @@ lz4_failed(struct err *err, const char *what, size_t code)
     return err_set(err, ERR_INTERNAL, "lz4 failed at %s: %s", what, LZ4F_getErrorName(code));
 }
 
+/* The library makes the blocks. Header and checksum are ours: xxh32.h says why. */
 struct encoder {
     LZ4F_cctx *context;
+    struct xxh32 hash;
     bool empty; /* the library takes a content size of 0 for an unknown one */
 };
 
@@ -117,31 +117,30 @@ encode_begin(int level, uint64_t file_size, struct frame_output *output, void **
     const LZ4F_preferences_t preferences = {
         .frameInfo = {.blockSizeID = LZ4F_max256KB,
                       .blockMode = LZ4F_blockIndependent,
-                      .contentChecksumFlag = LZ4F_contentChecksumEnabled,
+                      .contentChecksumFlag = LZ4F_noContentChecksum,
                       .contentSize = file_size},
         .compressionLevel = level,
     };
     uint8_t header[FRAME_LZ4_HEADER_SIZE];
+    uint8_t passed[LZ4F_HEADER_SIZE_MAX];
     struct encoder *encoder = calloc(1, sizeof(*encoder));
 
     if (encoder == NULL)
         return err_memory(err, "compressor");
     *ret_state = encoder;
+    xxh32_begin(&encoder->hash);
     encoder->empty = file_size == 0;
-    if (encoder->empty) {
-        frame_lz4_header(true, 0, header);
+    frame_lz4_header(true, file_size, header);
+    if (encoder->empty)
         return frame_output_append(output, header, sizeof(header), err);
-    }
 
     size_t size = LZ4F_createCompressionContext(&encoder->context, LZ4F_VERSION);
     if (LZ4F_isError(size))
         return lz4_failed(err, "its start", size);
-    size = LZ4F_compressBegin(encoder->context, output->data + output->size,
-                              output->capacity - output->size, &preferences);
+    size = LZ4F_compressBegin(encoder->context, passed, sizeof(passed), &preferences);
     if (LZ4F_isError(size))
         return lz4_failed(err, "its header", size);
-    output->size += size;
-    return 0;
+    return frame_output_append(output, header, sizeof(header), err);
 }
 
 static int
@@ -155,24 +154,29 @@ encode(void *state, const uint8_t *bytes, size_t size, struct frame_output *outp
     if (LZ4F_isError(got))
         return lz4_failed(err, "compressing", got);
     output->size += got;
+    xxh32_add(&encoder->hash, bytes, size);
     return 0;
 }
 
 static int
 encode_end(void *state, struct frame_output *output, struct err *err)
 {
-    /* End mark, and the xxh32 of nothing. */
-    static const uint8_t end_of_empty[] = {0, 0, 0, 0, 0x05, 0x5d, 0xcc, 0x02};
+    static const uint8_t end_mark[] = {0, 0, 0, 0};
     struct encoder *encoder = state;
+    uint8_t checksum[CHECKSUM_SIZE];
 
-    if (encoder->empty)
-        return frame_output_append(output, end_of_empty, sizeof(end_of_empty), err);
-    size_t got = LZ4F_compressEnd(encoder->context, output->data + output->size,
-                                  output->capacity - output->size, NULL);
-    if (LZ4F_isError(got))
-        return lz4_failed(err, "its end", got);
-    output->size += got;
-    return 0;
+    if (encoder->empty) {
+        if (frame_output_append(output, end_mark, sizeof(end_mark), err) < 0)
+            return -1;
+    } else {
+        size_t got = LZ4F_compressEnd(encoder->context, output->data + output->size,
+                                      output->capacity - output->size, NULL);
+        if (LZ4F_isError(got))
+            return lz4_failed(err, "its end", got);
+        output->size += got;
+    }
+    put_u32_le(checksum, xxh32_end(&encoder->hash));
+    return frame_output_append(output, checksum, sizeof(checksum), err);
 }
 
 static int
@@ -181,38 +185,81 @@ check_header(const uint8_t *bytes, size_t size, uint64_t file_size, struct err *
     return frame_lz4_check_header(true, bytes, size, file_size, err);
 }
 
+struct decoder {
+    LZ4F_dctx *context;
+    LZ4F_decompressOptions_t options;
+    struct xxh32 hash;
+    uint8_t tail[CHECKSUM_SIZE]; /* the last bytes of the frame so far */
+};
+
 static int
 decode_begin(void **ret_state, struct err *err)
 {
-    LZ4F_dctx *context = NULL;
-    size_t code = LZ4F_createDecompressionContext(&context, LZ4F_VERSION);
+    struct decoder *decoder = calloc(1, sizeof(*decoder));
 
+    if (decoder == NULL)
+        return err_memory(err, "decompressor");
+    *ret_state = decoder;
+    leave_checksum(&decoder->options);
+    xxh32_begin(&decoder->hash);
+    size_t code = LZ4F_createDecompressionContext(&decoder->context, LZ4F_VERSION);
     if (LZ4F_isError(code))
         return lz4_failed(err, "its start", code);
-    *ret_state = context;
+    return 0;
+}
+
+static void
+keep_tail(struct decoder *decoder, const uint8_t *bytes, size_t size)
+{
+    size_t part = MIN_OF(size, (size_t)CHECKSUM_SIZE);
+
+    memmove(decoder->tail, decoder->tail + part, CHECKSUM_SIZE - part);
+    memcpy(decoder->tail + CHECKSUM_SIZE - part, bytes + size - part, part);
+}
+
+/* The frame has ended, with its checksum. 0 or -1. */
+static int
+check_content(const struct decoder *decoder, struct err *err)
+{
+    struct cursor cursor;
+
+    cursor_init(&cursor, decoder->tail, sizeof(decoder->tail));
+    if (cursor_u32_le(&cursor) != xxh32_end(&decoder->hash))
+        return err_set(err, ERR_CORRUPT, "lz4 frame does not decode: its checksum is wrong");
     return 0;
 }
 
 static int
 decode(void *state, struct frame_step *step, struct err *err)
 {
+    struct decoder *decoder = state;
     size_t used = step->in_size - step->used;
     size_t got = step->out_size;
-    size_t rc = LZ4F_decompress(state, step->out, &got, step->in + step->used, &used, NULL);
+    size_t rc = LZ4F_decompress(decoder->context, step->out, &got, step->in + step->used, &used,
+                                &decoder->options);
 
     if (LZ4F_isError(rc) && out_of_memory(rc))
         return err_memory(err, "lz4");
     if (LZ4F_isError(rc))
         return err_set(err, ERR_CORRUPT, "lz4 frame does not decode: %s", LZ4F_getErrorName(rc));
+    keep_tail(decoder, step->in + step->used, used);
+    xxh32_add(&decoder->hash, step->out, got);
     step->used += used;
     step->got = got;
-    return rc == 0 ? FRAME_END : 0;
+    if (rc != 0)
+        return 0;
+    return check_content(decoder, err) < 0 ? -1 : FRAME_END;
 }
 
 static void
 decode_free(void *state)
 {
-    (void)LZ4F_freeDecompressionContext(state);
+    struct decoder *decoder = state;
+
+    if (decoder == NULL)
+        return;
+    (void)LZ4F_freeDecompressionContext(decoder->context);
+    free(decoder);
 }
 
 const struct frame_ops frame_lz4_ops = {

@@ -23,7 +23,7 @@ struct frame_step {
     size_t in_size;
     size_t used;
     uint8_t *out;
-    size_t out_size; /* FRAME_PIECE_SIZE */
+    size_t out_size; /* FRAME_PIECE_SIZE, or what is left of the file */
     size_t got;
 };
 

@@ -116,7 +116,8 @@ decode(void *state, struct frame_step *step, struct err *err)
     struct decoder *decoder = state;
 
     pass_header(decoder, step);
-    while (decoder->header_left == 0 && step->used < step->in_size && step->got < step->out_size) {
+    while (decoder->header_left == 0 && step->used < step->in_size) {
+        /* A word needs no room: the end mark stands behind the file's last byte. */
         if (decoder->block_left == 0) {
             int rc = read_word(decoder, step, err);
 
@@ -124,6 +125,8 @@ decode(void *state, struct frame_step *step, struct err *err)
                 return rc;
             continue;
         }
+        if (step->got == step->out_size)
+            return 0;
         size_t size = MIN_OF(decoder->block_left, step->in_size - step->used);
         size = MIN_OF(size, step->out_size - step->got);
         memcpy(step->out + step->got, step->in + step->used, size);

@@ -195,19 +195,16 @@ chunks_next(struct chunks *chunks, struct span *ret_text, struct err *err)
     return 0;
 }
 
-int
-object_unpack(const struct object *object, const struct keyring *keyring, object_sink sink,
-              void *context, uint8_t *ret_digest, struct err *err)
+/* The stored payload through the reader. */
+static int
+read_payload(const struct object *object, const struct keyring *keyring,
+             struct payload_reader *reader, uint8_t *ret_digest, struct err *err)
 {
     AUTO(chunks) struct chunks chunks = {.stream = AGE_STREAM_INIT};
-    AUTO(payload_reader) struct payload_reader *reader = NULL;
-    uint8_t digest[DIGEST_SIZE];
     struct span text;
     int rc;
 
-    if (chunks_begin(&chunks, object, keyring, err) < 0 ||
-        payload_reader_new(object->seal.compression, object->seal.file_size, sink, context,
-                           &reader, err) < 0)
+    if (chunks_begin(&chunks, object, keyring, err) < 0)
         return -1;
     while ((rc = chunks_next(&chunks, &text, err)) == 0) {
         if (payload_reader_write(reader, text.data, text.size, err) < 0)
@@ -215,11 +212,35 @@ object_unpack(const struct object *object, const struct keyring *keyring, object
     }
     if (rc == CHUNKS_SHORT)
         return err_set(err, ERR_CORRUPT, "payload is shorter than the seal says");
-    if (rc < 0 || payload_reader_finish(reader, digest, err) < 0)
+    return rc < 0 ? -1 : payload_reader_finish(reader, ret_digest, err);
+}
+
+int
+object_unpack(const struct object *object, const struct keyring *keyring, object_sink sink,
+              void *context, uint8_t *ret_digest, struct err *err)
+{
+    AUTO(payload_reader) struct payload_reader *reader = NULL;
+    uint8_t digest[DIGEST_SIZE];
+
+    if (payload_reader_new(object->seal.compression, object->seal.file_size, sink, context,
+                           &reader, err) < 0 ||
+        read_payload(object, keyring, reader, digest, err) < 0)
         return -1;
     if (ret_digest != NULL)
         memcpy(ret_digest, digest, DIGEST_SIZE);
     return 0;
+}
+
+int
+object_unpack_into(const struct object *object, const struct keyring *keyring, uint8_t *file,
+                   uint8_t *ret_digest, struct err *err)
+{
+    AUTO(payload_reader) struct payload_reader *reader = NULL;
+
+    if (payload_reader_new_into(object->seal.compression, object->seal.file_size, file, &reader,
+                                err) < 0)
+        return -1;
+    return read_payload(object, keyring, reader, ret_digest, err);
 }
 
 /* Collect `size` bytes of the payload in all. 0, OBJECT_SHORT, or -1. */

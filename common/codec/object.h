@@ -109,6 +109,16 @@ typedef int (*object_sink)(void *context, const uint8_t *bytes, size_t size, str
 int object_unpack(const struct object *object, const struct keyring *keyring, object_sink sink,
                   void *context, uint8_t *ret_digest, struct err *err) MUST_USE;
 
+/*
+ * The same, straight into `file`, which has room for seal.file_size bytes, for a caller who checks
+ * every byte he uses by an authentic sum of his own, as a restore does: step 8 is left out. What is
+ * stored is authentic as ever, by the seal and by encryption, and the frame's checksum is compared;
+ * the caller's sum stands for the decoding alone. ret_digest: SHA-256 of the file, as the writer
+ * put it into the front frame.
+ */
+int object_unpack_into(const struct object *object, const struct keyring *keyring, uint8_t *file,
+                       uint8_t *ret_digest, struct err *err) MUST_USE;
+
 enum object_outcome {
     OBJECT_SHORT = 1, /* more of the object is needed; OBJECT_INDEX_BYTES suffice in any case */
 };

@@ -10,6 +10,7 @@ struct payload_reader {
     frame_sink sink;
     void *context;
     uint64_t file_size;
+    bool into;            /* memory; no digest is made */
     struct digest digest;
     struct frame_decoder *decoder;
     struct front_frame front;
@@ -27,6 +28,22 @@ take_file(void *context, const uint8_t *bytes, size_t size, struct err *err)
     if (digest_add(&reader->digest, bytes, size, err) < 0)
         return -1;
     return reader->sink == NULL ? 0 : reader->sink(reader->context, bytes, size, err);
+}
+
+int
+payload_reader_new_into(enum compression compression, uint64_t file_size, uint8_t *file,
+                        struct payload_reader **ret_reader, struct err *err)
+{
+    AUTO(payload_reader) struct payload_reader *reader = calloc(1, sizeof(*reader));
+
+    if (reader == NULL)
+        return err_memory(err, "decompressor");
+    reader->file_size = file_size;
+    reader->into = true;
+    if (frame_decoder_new_into(compression, file_size, file, &reader->decoder, err) < 0)
+        return -1;
+    *ret_reader = TAKE_PTR(reader);
+    return 0;
 }
 
 int
@@ -84,19 +101,27 @@ payload_reader_write(struct payload_reader *reader, const uint8_t *bytes, size_t
     return frame_decoder_write(reader->decoder, bytes + index_part, size - index_part, err);
 }
 
-int
-payload_reader_finish(struct payload_reader *reader, uint8_t *ret_digest, struct err *err)
+static int
+check_digest(struct payload_reader *reader, struct err *err)
 {
     uint8_t digest[DIGEST_SIZE];
 
-    if (reader->front_size < FRONT_FRAME_SIZE || reader->index_left > 0)
-        return err_set(err, ERR_CORRUPT, "payload ends within the front frame");
-    if (frame_decoder_finish(reader->decoder, err) < 0 ||
-        digest_end(&reader->digest, digest, err) < 0)
+    if (digest_end(&reader->digest, digest, err) < 0)
         return -1;
     if (!digest_equal(digest, reader->front.file_digest))
         return err_set(err, ERR_CORRUPT, "the file's SHA-256 is not the front frame's");
-    memcpy(ret_digest, digest, DIGEST_SIZE);
+    return 0;
+}
+
+int
+payload_reader_finish(struct payload_reader *reader, uint8_t *ret_digest, struct err *err)
+{
+    if (reader->front_size < FRONT_FRAME_SIZE || reader->index_left > 0)
+        return err_set(err, ERR_CORRUPT, "payload ends within the front frame");
+    if (frame_decoder_finish(reader->decoder, err) < 0 ||
+        (!reader->into && check_digest(reader, err) < 0))
+        return -1;
+    memcpy(ret_digest, reader->front.file_digest, DIGEST_SIZE);
     return 0;
 }
 

@@ -16,12 +16,19 @@ int payload_reader_new(enum compression compression, uint64_t file_size, frame_s
                        void *context, struct payload_reader **ret_reader,
                        struct err *err) MUST_USE;
 
+/*
+ * The same, straight into `file`, which has room for file_size bytes. Step 8 is left out: no sum
+ * is made of what was decoded. 0 or -1 (ERR_INTERNAL).
+ */
+int payload_reader_new_into(enum compression compression, uint64_t file_size, uint8_t *file,
+                            struct payload_reader **ret_reader, struct err *err) MUST_USE;
+
 /* The next piece, of any size. 0 or -1 (ERR_CORRUPT, ERR_INTERNAL, the sink's error). */
 int payload_reader_write(struct payload_reader *reader, const uint8_t *bytes, size_t size,
                          struct err *err) MUST_USE;
 
 /* There is no more. 0: the file was complete and is the front frame's; or -1 (ERR_CORRUPT).
- * ret_digest: SHA-256 of the file. */
+ * ret_digest: SHA-256 of the file, as the front frame says. */
 int payload_reader_finish(struct payload_reader *reader, uint8_t *ret_digest,
                           struct err *err) MUST_USE;
 

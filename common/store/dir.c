@@ -11,12 +11,14 @@
 #include "base/fs.h"
 #include "base/io.h"
 #include "base/process.h"
+#include "store/dir_made.h"
 #include "store/dir_private.h"
 
 #define SCHEME "file://"
 #define FILE_MODE (S_IRUSR | S_IWUSR)
 #define PIECE_SIZE MIB /* between two looks at the clock */
 #define READ_TRIES 3
+#define PUT_TRIES 3
 #define LABEL_SIZE (PATH_MAX + STORE_NAME_MAX + 2)
 
 enum dir_outcome {
@@ -26,6 +28,7 @@ enum dir_outcome {
 struct dir_store {
     struct store base;
     int root;
+    struct dir_made made;
     bool cleaned; /* leftovers were looked for */
 };
 
@@ -156,21 +159,25 @@ place_find(const struct dir_store *store, const char *name, struct place *ret_pl
     return rc;
 }
 
-/* The same, with the directories made. 0 or -1. */
+/* The same, with the directories made and durable. 0 or -1. */
 static int
-place_make(const struct dir_store *store, const char *name, struct place *ret_place,
-           struct err *err)
+place_make(struct dir_store *store, const char *name, struct place *ret_place, struct err *err)
 {
     char path[STORE_NAME_MAX + 1];
     size_t length = parent_length(name);
+    int rc = place_find(store, name, ret_place, err);
 
+    if (rc < 0 || length == 0)
+        return rc;
     memcpy(path, name, length);
     path[length] = '\0';
-    if (length > 0 && fs_make_directories(store->root, path, err) < 0)
+    if (rc == 0 && dir_made_has(&store->made, path, ret_place->parent))
+        return 0;
+    cleanup_fd(&ret_place->parent);
+    if (fs_make_directories(store->root, path, &ret_place->parent, err) < 0)
         return -1;
-    if (place_find(store, name, ret_place, err) != STORE_ABSENT)
-        return ret_place->parent < 0 ? -1 : 0;
-    return err_set(err, ERR_TRANSIENT, "directory \"%s\" was removed while it was made", path);
+    dir_made_add(&store->made, path, ret_place->parent);
+    return 0;
 }
 
 /* ---- put ---- */
@@ -214,7 +221,7 @@ settle_existing(const struct place *place, struct err *err)
 }
 
 static int
-put(struct dir_store *store, struct store_task *task, struct err *err)
+put_once(struct dir_store *store, struct store_task *task, struct err *err)
 {
     AUTO(place) struct place place = PLACE_INIT;
     AUTO(newfile) struct newfile file = NEWFILE_INIT;
@@ -236,6 +243,21 @@ put(struct dir_store *store, struct store_task *task, struct err *err)
 
     int rc = newfile_commit_new(&file, place.name, true, err);
     return rc == FS_EXISTS ? settle_existing(&place, err) : rc;
+}
+
+static int
+put(struct dir_store *store, struct store_task *task, struct err *err)
+{
+    int rc = put_once(store, task, err);
+
+    /* The directory was removed meanwhile: it is made again. */
+    for (unsigned i = 1; i < PUT_TRIES && rc < 0 && err->sys == ENOENT; i++) {
+        err_clear(err);
+        if (dir_check_root(store->root, err) < 0)
+            return -1;
+        rc = put_once(store, task, err);
+    }
+    return rc;
 }
 
 /* ---- get ---- */
@@ -408,6 +430,7 @@ dir_close(struct store *base)
 {
     struct dir_store *store = (struct dir_store *)base;
 
+    dir_made_done(&store->made);
     cleanup_fd(&store->root);
     free(store->base.place);
     free(store);
@@ -480,6 +503,7 @@ dir_open(struct store_loop *loop, const struct store_config *config, struct stor
     memcpy(place, SCHEME, strlen(SCHEME));
     memcpy(place + strlen(SCHEME), path, strlen(path) + 1);
     store->base = (struct store){.ops = &dir_ops, .loop = loop, .place = TAKE_PTR(place)};
+    dir_made_init(&store->made);
     store->root = take_fd(&root);
     *ret_store = &TAKE_PTR(store)->base;
     return 0;

@@ -57,6 +57,27 @@ loop_add(struct store_loop *loop, struct store_task *task)
     loop->tasks = task;
 }
 
+static bool
+same_spans(const struct store_task *one, const struct store_task *other)
+{
+    bool same = one->n_spans == other->n_spans;
+
+    for (size_t i = 0; same && i < one->n_spans; i++)
+        same = one->spans[i].data == other->spans[i].data &&
+               one->spans[i].size == other->spans[i].size;
+    return same;
+}
+
+const struct store_task *
+loop_same_put(const struct store_loop *loop, const struct store_task *task)
+{
+    for (const struct store_task *other = loop->tasks; other != NULL; other = other->next)
+        if (other != task && other->kind == TASK_PUT && other->store->ops == task->store->ops &&
+            other->backend != NULL && same_spans(other, task))
+            return other;
+    return NULL;
+}
+
 void
 loop_remove(struct store_loop *loop, struct store_task *task)
 {

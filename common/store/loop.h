@@ -33,6 +33,13 @@ void loop_transfer_stop(struct store_loop *loop, struct loop_transfer *transfer)
 void loop_add(struct store_loop *loop, struct store_task *task);
 void loop_remove(struct store_loop *loop, struct store_task *task);
 
+/*
+ * Another put under way, to a store of the same kind, whose bytes are the very same memory: they
+ * live until that task has ended, so they are the same. NULL: none.
+ */
+const struct store_task *loop_same_put(const struct store_loop *loop,
+                                       const struct store_task *task);
+
 /* Abandon every task under way, of this store or (NULL) of all, and fail it with *err. */
 void loop_fail(struct store_loop *loop, const struct store *store, const struct err *err);
 

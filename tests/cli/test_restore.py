@@ -241,6 +241,25 @@ def _(backup, t):
     backup.put("manifest-00000001", backup.manifest())
 
 
+@tap.check("a part that no file lies in is wanted all the same, and as it was")
+def _(t):
+    setup, backup = make(t)
+    backup.parts.append(b"nobody's")
+    backup.write()
+    t.equal(restore(setup, t.dir / "target").code, 0, "exit code")
+    backup.put("part-%08d" % len(backup.parts), b"another")
+    refused(t, setup, 15, "the parts are not those that backup", target=t.dir / "again")
+    path = backup.path(t.dir / "a", "part-%08d" % len(backup.parts))
+    archived.rewrite(path, path.read_bytes()[:-1])
+    refused(t, setup, 15, "part %d of backup %s, with nothing" % (len(backup.parts), backups.LABEL),
+            target=t.dir / "third")
+
+
+@damaged("whose parts have another digest", 15, "the parts are not those that backup")
+def _(backup, t):
+    backup.write(parts_digest="0" * 64)
+
+
 @tap.check("a backup with a part missing is refused before anything is written")
 def _(t):
     setup, backup = make(t)

@@ -2,7 +2,8 @@
 /*
  * Data frames. The first byte says the compression, the next three the size of
  * the file, and whether the frame comes in one piece or in small ones; the two
- * ways must agree, and never yield more than the size.
+ * ways must agree, and never yield more than the size. Straight into memory
+ * comes the same.
  */
 #include <stdint.h>
 #include <stdlib.h>
@@ -54,9 +55,33 @@ decode(enum compression compression, uint64_t file_size, struct span frame, size
     return rc;
 }
 
+/* The same, straight into memory of exactly that size. */
+static int
+decode_into(enum compression compression, uint64_t file_size, struct span frame,
+            uint8_t *ret_digest)
+{
+    AUTO(frame_decoder) struct frame_decoder *decoder = NULL;
+    AUTO(ptr) uint8_t *file = malloc(MAX_OF((size_t)file_size, (size_t)1));
+    const struct span span = {file, (size_t)file_size};
+    struct err err;
+
+    if (file == NULL || frame_decoder_new_into(compression, file_size, file, &decoder, &err) < 0)
+        abort();
+    if (frame_decoder_write(decoder, frame.data, frame.size, &err) < 0 ||
+        frame_decoder_finish(decoder, &err) < 0) {
+        if (err.kind != ERR_CORRUPT)
+            abort();
+        return -1;
+    }
+    if (digest_sha256(&span, 1, ret_digest, &err) < 0)
+        abort();
+    return 0;
+}
+
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
+    uint8_t into[DIGEST_SIZE];
     uint8_t whole[DIGEST_SIZE];
     uint8_t pieces[DIGEST_SIZE];
 
@@ -70,6 +95,9 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (decode(compression, file_size, frame, 1 + data[0] / 3, pieces) != rc)
         abort();
     if (rc == 0 && !digest_equal(whole, pieces))
+        abort();
+    if (decode_into(compression, file_size, frame, into) != rc ||
+        (rc == 0 && !digest_equal(whole, into)))
         abort();
     return 0;
 }

@@ -81,6 +81,21 @@ compare(void *context, const uint8_t *bytes, size_t size, struct err *error)
     return 0;
 }
 
+/* Straight into memory of exactly its size it is the same. */
+static void
+assert_unpacks_into(const struct object *opened, struct span want)
+{
+    AUTO(ptr) uint8_t *got = malloc(MAX_OF(want.size, (size_t)1));
+    uint8_t digest[DIGEST_SIZE];
+    uint8_t want_digest[DIGEST_SIZE];
+
+    assert_non_null(got);
+    assert_int_equal(object_unpack_into(opened, &keyring, got, digest, &err), 0);
+    assert_true(want.size == 0 || memcmp(got, want.data, want.size) == 0);
+    assert_int_equal(digest_sha256(&want, 1, want_digest, &err), 0);
+    assert_memory_equal(digest, want_digest, DIGEST_SIZE);
+}
+
 /* Open and unpack: 0 only if the content comes back. Nothing refused is ERR_INTERNAL. */
 static int
 read_back(struct span object, struct span want)
@@ -93,8 +108,10 @@ read_back(struct span object, struct span want)
     if (rc == 0)
         rc = object_unpack(&opened, &keyring, compare, &check, NULL, &err);
     assert_true(rc == 0 || err.kind == ERR_CORRUPT || err.kind == ERR_CONFIG);
-    if (rc == 0)
+    if (rc == 0) {
         assert_int_equal(check.got, want.size);
+        assert_unpacks_into(&opened, want);
+    }
     return rc;
 }
 

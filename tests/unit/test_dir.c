@@ -10,12 +10,24 @@
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "base/fs.h"
 #include "cmocka_all.h"
 #include "dir_bench.h"
+#include "store/dir_made.h"
+
+static unsigned n_fsyncs;
+
+/* Stands in front of the C library's, and counts. */
+int
+fsync(int fd)
+{
+    n_fsyncs++;
+    return (int)syscall(SYS_fsync, fd);
+}
 
 /* ---- opening ---- */
 
@@ -298,19 +310,29 @@ no_descriptor_is_left_open(void **state)
 {
     struct bench *bench = *state;
     size_t before = open_descriptors();
+    struct store *store = NULL;
     struct err err = ERR_INIT;
+    char name[32];
 
-    assert_int_equal(put(bench->store, "a/b/x", &err), 0);
-    assert_int_equal(put(bench->store, "a/b/x", &err), STORE_EXISTS);
-    assert_int_equal(put(bench->store, "a/b/x/y", &err), -1);
-    assert_int_equal(get(bench->store, "a/b/x", &err), 0);
-    assert_int_equal(get(bench->store, "a/b/y", &err), STORE_ABSENT);
-    assert_int_equal(get(bench->store, "a/c/y", &err), STORE_ABSENT);
-    assert_int_equal(get(bench->store, "a/b", &err), -1);
-    assert_int_equal(list_outcome(bench->store, "", &err), 0);
-    assert_int_equal(list_outcome(bench->store, "a/q/", &err), 0);
-    assert_int_equal(delete_object(bench->store, "a/b/x", &err), 0);
-    assert_int_equal(delete_object(bench->store, "q/b/x", &err), 0);
+    assert_int_equal(open_at(bench, store_place(bench->store), &store, &err), 0);
+    assert_int_equal(put(store, "a/b/x", &err), 0);
+    assert_int_equal(put(store, "a/b/x", &err), STORE_EXISTS);
+    assert_int_equal(put(store, "a/b/x/y", &err), -1);
+    assert_int_equal(get(store, "a/b/x", &err), 0);
+    assert_int_equal(get(store, "a/b/y", &err), STORE_ABSENT);
+    assert_int_equal(get(store, "a/c/y", &err), STORE_ABSENT);
+    assert_int_equal(get(store, "a/b", &err), -1);
+    assert_int_equal(list_outcome(store, "", &err), 0);
+    assert_int_equal(list_outcome(store, "a/q/", &err), 0);
+    assert_int_equal(delete_object(store, "a/b/x", &err), 0);
+    assert_int_equal(delete_object(store, "q/b/x", &err), 0);
+    /* The root, and the directories it remembers. */
+    for (int i = 0; i < 20; i++) {
+        (void)snprintf(name, sizeof(name), "d%d/x", i);
+        assert_int_equal(put(store, name, &err), 0);
+    }
+    assert_int_equal(open_descriptors(), before + 1 + DIR_MADE_MAX);
+    store_close(store);
     assert_int_equal(open_descriptors(), before);
 }
 
@@ -405,6 +427,77 @@ a_full_disk_is_transient_and_a_read_only_one_a_refusal(void **state)
     assert_int_equal(rc, 0);
 }
 
+/* ---- durable directories ---- */
+
+static void
+remove_tree(const struct bench *bench)
+{
+    assert_int_equal(unlinkat(bench->scratch.fd, "a/b/c/1", 0), 0);
+    assert_int_equal(unlinkat(bench->scratch.fd, "a/b/c", AT_REMOVEDIR), 0);
+    assert_int_equal(unlinkat(bench->scratch.fd, "a/b", AT_REMOVEDIR), 0);
+    assert_int_equal(unlinkat(bench->scratch.fd, "a", AT_REMOVEDIR), 0);
+}
+
+/* How many fsyncs the put of a new object costs. */
+static unsigned
+fsyncs_of_put(struct bench *bench, const char *name)
+{
+    struct err err = ERR_INIT;
+    unsigned before = n_fsyncs;
+
+    assert_int_equal(put(bench->store, name, &err), 0);
+    return n_fsyncs - before;
+}
+
+static void
+the_way_to_a_directory_is_made_durable_once(void **state)
+{
+    struct bench *bench = *state;
+    struct store *other = NULL;
+    struct err err = ERR_INIT;
+    char name[32];
+
+    /* Three entries, the object, and its entry. */
+    assert_int_equal(fsyncs_of_put(bench, "a/b/c/1"), 5);
+    assert_int_equal(fsyncs_of_put(bench, "a/b/c/2"), 2);
+    assert_int_equal(fsyncs_of_put(bench, "a/b/c/3"), 2);
+    assert_int_equal(fsyncs_of_put(bench, "a/b/4"), 4);
+    assert_int_equal(fsyncs_of_put(bench, "a/b/c/5"), 2);
+    assert_int_equal(fsyncs_of_put(bench, "6"), 2);
+    /* What another process knows is not known here. */
+    assert_int_equal(open_at(bench, store_place(bench->store), &other, &err), 0);
+    unsigned before = n_fsyncs;
+    assert_int_equal(put(other, "a/b/c/7", &err), 0);
+    assert_int_equal(n_fsyncs - before, 5);
+    store_close(other);
+    /* Only so many are remembered, and nothing else happens to the others. */
+    for (int i = 0; i < 20; i++) {
+        (void)snprintf(name, sizeof(name), "d%d/x", i);
+        assert_int_equal(fsyncs_of_put(bench, name), 3);
+    }
+    assert_int_equal(fsyncs_of_put(bench, "a/b/c/8"), 5);
+    assert_int_equal(fsyncs_of_put(bench, "d19/y"), 2);
+}
+
+static void
+a_directory_that_was_removed_is_made_durable_again(void **state)
+{
+    struct bench *bench = *state;
+
+    for (int i = 0; i < 3; i++) {
+        assert_int_equal(fsyncs_of_put(bench, "a/b/c/1"), 5);
+        remove_tree(bench);
+    }
+    /* Somebody else makes it: that may not be durable, whatever inode it has. */
+    for (int i = 0; i < 3; i++) {
+        scratch_mkdir(&bench->scratch, "a");
+        scratch_mkdir(&bench->scratch, "a/b");
+        scratch_mkdir(&bench->scratch, "a/b/c");
+        assert_int_equal(fsyncs_of_put(bench, "a/b/c/1"), 5);
+        remove_tree(bench);
+    }
+}
+
 int
 main(void)
 {
@@ -421,6 +514,8 @@ main(void)
         BENCH_TEST(objects_and_directories_are_private),
         BENCH_TEST(no_descriptor_is_left_open),
         BENCH_TEST(a_kill_leaves_the_whole_object_or_none),
+        BENCH_TEST(the_way_to_a_directory_is_made_durable_once),
+        BENCH_TEST(a_directory_that_was_removed_is_made_durable_again),
         BENCH_TEST(a_full_disk_is_transient_and_a_read_only_one_a_refusal),
     };
 

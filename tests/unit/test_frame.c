@@ -45,9 +45,29 @@ append(void *context, const uint8_t *bytes, size_t size, struct err *error)
     return buf_append(context, bytes, size, error);
 }
 
+/* The same straight into memory, of exactly the file's size. 0 or -1. */
+static int
+decode_into(enum compression compression, size_t file_size, struct span frame, size_t piece)
+{
+    AUTO(frame_decoder) struct frame_decoder *decoder = NULL;
+    AUTO(ptr) uint8_t *out = calloc(1, MAX_OF(file_size, (size_t)1));
+
+    err_clear(&err);
+    assert_non_null(out);
+    assert_int_equal(frame_decoder_new_into(compression, file_size, out, &decoder, &err), 0);
+    for (size_t offset = 0; offset < frame.size; offset += piece)
+        if (frame_decoder_write(decoder, frame.data + offset, MIN_OF(piece, frame.size - offset),
+                                &err) < 0)
+            return -1;
+    if (frame_decoder_finish(decoder, &err) < 0)
+        return -1;
+    assert_true(file_size == 0 || memcmp(out, file, file_size) == 0);
+    return 0;
+}
+
 /* Decode handed over in pieces; what comes out never passes the size. 0 or -1. */
 static int
-decode(enum compression compression, size_t file_size, struct span frame, size_t piece)
+decode_pieces(enum compression compression, size_t file_size, struct span frame, size_t piece)
 {
     AUTO(frame_decoder) struct frame_decoder *decoder = NULL;
     AUTO(buf) struct buf out = BUF_INIT(FILE_SIZE);
@@ -67,6 +87,17 @@ decode(enum compression compression, size_t file_size, struct span frame, size_t
     assert_int_equal(out.size, file_size);
     assert_true(file_size == 0 || memcmp(out.data, file, file_size) == 0);
     return 0;
+}
+
+/* Both ways, which agree. */
+static int
+decode(enum compression compression, size_t file_size, struct span frame, size_t piece)
+{
+    int rc = decode_into(compression, file_size, frame, piece);
+
+    assert_true(rc == 0 || err.kind == ERR_CORRUPT);
+    assert_int_equal(decode_pieces(compression, file_size, frame, piece), rc);
+    return rc;
 }
 
 static void
@@ -124,6 +155,29 @@ a_frame_that_is_cut_or_continued_is_refused(void **state)
             assert_int_equal(buf_append(&frame, frame.data, frame.size, &err), 0);
             assert_refused(compressions[c], sizes[i], (struct span){frame.data, frame.size});
         }
+    }
+}
+
+/* What is damaged may still decode, to other bytes: the checksum tells. */
+static void
+a_flipped_bit_in_a_frame_with_a_checksum_is_noticed(void **state)
+{
+    static const enum compression checked[] = {COMPRESSION_LZ4, COMPRESSION_ZSTD};
+
+    (void)state;
+    for (size_t c = 0; c < ARRAY_SIZE(checked); c++) {
+        AUTO(buf) struct buf frame = BUF_INIT(4 * MIB);
+
+        encode(checked[c], 0, 2000, FILE_SIZE, &frame);
+        for (size_t i = 0; i < frame.size; i++) {
+            /* RFC 8878 has one bit that says nothing. */
+            if (checked[c] == COMPRESSION_ZSTD && i == 4)
+                continue;
+            frame.data[i] ^= (uint8_t)(1U << i % 8);
+            assert_refused(checked[c], 2000, (struct span){frame.data, frame.size});
+            frame.data[i] ^= (uint8_t)(1U << i % 8);
+        }
+        assert_int_equal(decode(checked[c], 2000, (struct span){frame.data, frame.size}, 9), 0);
     }
 }
 
@@ -376,6 +430,7 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_frame_does_not_depend_on_the_pieces_it_came_in),
         cmocka_unit_test(a_frame_that_is_cut_or_continued_is_refused),
+        cmocka_unit_test(a_flipped_bit_in_a_frame_with_a_checksum_is_noticed),
         cmocka_unit_test(a_frame_of_another_size_or_type_is_refused),
         cmocka_unit_test(lz4_frames_that_the_format_does_not_have_are_refused),
         cmocka_unit_test(a_bomb_stops_at_the_size_of_the_file),

@@ -326,6 +326,25 @@ a_file_is_absent_only_if_its_directory_is_there(void **state)
     assert_int_equal(err.sys, ENOENT);
 }
 
+/* What is handed out is the directory that was made. */
+static int
+make_directories(const struct scratch *scratch, const char *path, struct err *err)
+{
+    AUTO(fd) int fd = -1;
+    struct stat opened;
+    struct stat named;
+    int rc = fs_make_directories(scratch->fd, path, &fd, err);
+
+    if (rc < 0) {
+        assert_int_equal(fd, -1);
+        return -1;
+    }
+    assert_int_equal(fstat(fd, &opened), 0);
+    assert_int_equal(fstatat(scratch->fd, path, &named, AT_SYMLINK_NOFOLLOW), 0);
+    assert_int_equal(opened.st_ino, named.st_ino);
+    return 0;
+}
+
 static void
 directories_are_made_with_their_parents(void **state)
 {
@@ -335,18 +354,18 @@ directories_are_made_with_their_parents(void **state)
     struct stat st;
     char path[400];
 
-    assert_int_equal(fs_make_directories(scratch->fd, "a/b/c", &err), 0);
-    assert_int_equal(fs_make_directories(scratch->fd, "a/b/c", &err), 0);
-    assert_int_equal(fs_make_directories(scratch->fd, "a/b/d", &err), 0);
+    assert_int_equal(make_directories(scratch, "a/b/c", &err), 0);
+    assert_int_equal(make_directories(scratch, "a/b/c", &err), 0);
+    assert_int_equal(make_directories(scratch, "a/b/d", &err), 0);
     assert_int_equal(fstatat(scratch->fd, "a/b/c", &st, 0), 0);
     assert_int_equal(st.st_mode, S_IFDIR | 0700);
     for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
-        assert_int_equal(fs_make_directories(scratch->fd, bad[i], &err), -1);
+        assert_int_equal(make_directories(scratch, bad[i], &err), -1);
         assert_int_equal(err.kind, ERR_INTERNAL);
     }
     memset(path, 'x', sizeof(path) - 1);
     path[sizeof(path) - 1] = '\0';
-    assert_int_equal(fs_make_directories(scratch->fd, path, &err), -1);
+    assert_int_equal(make_directories(scratch, path, &err), -1);
     assert_int_equal(err.sys, ENAMETOOLONG);
 }
 
@@ -359,9 +378,9 @@ no_directory_is_made_through_a_link_or_a_file(void **state)
     scratch_mkdir(scratch, "victim");
     scratch_text(scratch, "file", "x");
     assert_int_equal(symlinkat("victim", scratch->fd, "link"), 0);
-    assert_int_equal(fs_make_directories(scratch->fd, "link/a", &err), -1);
+    assert_int_equal(make_directories(scratch, "link/a", &err), -1);
     assert_int_equal(err.kind, ERR_LOCAL);
-    assert_int_equal(fs_make_directories(scratch->fd, "file/a", &err), -1);
+    assert_int_equal(make_directories(scratch, "file/a", &err), -1);
     assert_int_equal(err.kind, ERR_LOCAL);
     assert_int_equal(faccessat(scratch->fd, "victim/a", F_OK, 0), -1);
 }

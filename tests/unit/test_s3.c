@@ -18,6 +18,7 @@
 #include "cmocka_all.h"
 #include "fake_server.h"
 #include "scratch.h"
+#include "store/s3_digest.h"
 #include "store/store.h"
 
 #define REFUSED(number, code)                                              \
@@ -28,6 +29,21 @@
     {                                  \
         .status = 200, .body = "hello" \
     }
+
+static unsigned n_digests;
+
+/* Stands in front of the library's, and counts. */
+int
+s3_digest(const char *algorithm, const struct span *spans UNUSED, size_t n_spans UNUSED,
+          char *ret_hex, struct err *err UNUSED)
+{
+    size_t size = strcmp(algorithm, "MD5") == 0 ? 32 : 64;
+
+    n_digests++;
+    memset(ret_hex, 'a', size);
+    ret_hex[size] = '\0';
+    return 0;
+}
 
 /* ---- one store at a fake server ---- */
 
@@ -400,6 +416,57 @@ configurations_are_checked(void **state UNUSED)
     store_loop_free(loop);
 }
 
+static struct store_task *
+start_put(struct store *store, const struct span *spans, size_t n_spans)
+{
+    struct store_limits limits = {clock_boot_ms() + 60000, 1000};
+    struct store_task *task = NULL;
+    struct err err = ERR_INIT;
+
+    assert_int_equal(store_start_put(store, "x", spans, n_spans, &limits, &task, &err), 0);
+    return task;
+}
+
+static void
+what_goes_to_several_stores_is_digested_once(void **state)
+{
+    static const uint8_t bytes[] = "hello world";
+    static const struct fake_step steps[] = {GOOD};
+    const struct span spans[] = {{bytes, 5}, {bytes + 5, 6}};
+    const struct span shorter[] = {{bytes, 5}, {bytes + 5, 5}};
+    struct site site;
+    struct store *second = NULL;
+    struct err err = ERR_INIT;
+    struct store_task *tasks[5] = {NULL};
+
+    (void)state;
+    site_open(&site, steps, ARRAY_SIZE(steps), NULL);
+    const struct store_config config = {.name = "rome",
+                                        .url = "s3://bucket",
+                                        .endpoint = "http://127.0.0.1:9",
+                                        .path_style = true,
+                                        .allow_http = true,
+                                        .access_key_id = "AKIATEST",
+                                        .secret_access_key = "secret"};
+    assert_int_equal(store_open(site.loop, &config, &second, &err), 0);
+    n_digests = 0;
+    tasks[0] = start_put(site.store, spans, 2);
+    tasks[1] = start_put(second, spans, 2);
+    assert_int_equal(n_digests, 2); /* SHA-256 and MD5 */
+    tasks[2] = start_put(second, spans, 1);
+    tasks[3] = start_put(second, shorter, 2);
+    assert_int_equal(n_digests, 6);
+    /* When no request with these bytes is under way, they may have become others. */
+    store_task_free(tasks[0]);
+    store_task_free(tasks[1]);
+    tasks[4] = start_put(second, spans, 2);
+    assert_int_equal(n_digests, 8);
+    for (size_t i = 2; i < ARRAY_SIZE(tasks); i++)
+        store_task_free(tasks[i]);
+    store_close(second);
+    site_close(&site);
+}
+
 int
 main(void)
 {
@@ -416,6 +483,7 @@ main(void)
         cmocka_unit_test(a_stop_request_ends_every_request),
         cmocka_unit_test(a_request_under_way_may_be_dropped),
         cmocka_unit_test(a_deadline_does_not_wait_for_a_name_lookup),
+        cmocka_unit_test(what_goes_to_several_stores_is_digested_once),
         cmocka_unit_test(configurations_are_checked),
     };
 
