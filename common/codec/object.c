@@ -107,7 +107,9 @@ unwrap(struct span bytes, const struct keyring *keyring, struct file_key *ret_ke
     if (rc == AGE_WRAP_NOT_OURS) {
         (void)err_set(err, ERR_CONFIG, "no identity opens the object (it has %zu recipients)",
                       header.n_stanzas);
-        return err_hint(err, "Add the identity of one of its recipients to the identity_file.");
+        /* age cannot tell a damaged stanza from somebody else's. */
+        return err_hint(err, "Add the identity of one of its recipients to the identity_file; if "
+                             "other objects open, the header of this one is damaged.");
     }
     if (rc < 0 ||
         age_wrap_mac(ret_key->bytes, (struct span){bytes.data, header.mac_covers}, mac, err) < 0)

@@ -385,6 +385,68 @@ def _(t):
     t.contains(result.err, 'part-00000002" in store "a"', "warning")
 
 
+def damage(store, backup, number):
+    path = backup.path(store, "part-%08d" % number)
+    data = bytearray(path.read_bytes())
+    data[-20] ^= 8
+    archived.rewrite(path, bytes(data))
+
+
+def lose(store, backup, number):
+    backup.path(store, "part-%08d" % number).unlink()
+
+
+def swap(store, backup, number):
+    path, other = (backup.path(store, "part-%08d" % n) for n in (
+        number, number % len(backup.parts) + 1))
+    one, two = path.read_bytes(), other.read_bytes()
+    archived.rewrite(path, two)
+    archived.rewrite(other, one)
+
+
+for _what, _code, _change in (("damaged", 15, damage), ("missing", 12, lose), ("swapped", 15, swap)):
+    @tap.check("every part %s: in one store it comes from the other, in both it is refused" % _what)
+    def _(t, code=_code, change=_change):
+        setup, backup = make(t, "ab")
+        backup.write()
+        wanted = None
+        for number in range(1, len(backup.parts) + 1):
+            for store in "ab":
+                tap.run(["cp", "-rp", t.dir / store / "main", t.dir / ("good-" + store)])
+            for i, store in enumerate("ab"):
+                change(t.dir / store, backup, number)
+                result = restore(setup, t.dir / "target")
+                t.equal(result.code, 0 if i == 0 else code, "part %d: %s" % (number, result.err))
+                if i == 0:
+                    content = {str(p.relative_to(t.dir / "target")): p.read_bytes()
+                               for p in (t.dir / "target").rglob("*") if p.is_file()
+                               and p.name not in ("backup_manifest", "postgresql.auto.conf")}
+                    wanted = wanted or content
+                    t.equal(content, wanted, "content without part %d in one" % number)
+                else:
+                    t.true(not (t.dir / "target/global/pg_control").exists(), "no pg_control")
+                tap.run(["rm", "-rf", t.dir / "target"])
+            for store in "ab":
+                tap.run(["rm", "-rf", t.dir / store / "main"])
+                (t.dir / ("good-" + store)).rename(t.dir / store / "main")
+
+
+@tap.check("a part whose age header is damaged in both stores: either is told, key or damage")
+def _(t):
+    setup, backup = make(t, "ab")
+    backup.write()
+    for store in "ab":
+        path = backup.path(t.dir / store, "part-00000002")
+        data = bytearray(path.read_bytes())
+        at = data.index(b"-> X25519 ")
+        body = data.index(b"\n", at) + 5
+        data[body] = ord("A") if data[body] != ord("A") else ord("B")
+        archived.rewrite(path, bytes(data))
+    refused(t, setup, 14, "the header of this one is damaged")
+    result = setup.run("seawall-verify", "--backup", backups.LABEL)
+    t.equal(result.code, 15, "verify: %s" % result.err)
+
+
 def with_space(t, path):
     setup, backup = make(t, usual=False)
     backup.tablespaces = [(16384, path)]

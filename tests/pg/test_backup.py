@@ -426,6 +426,22 @@ def _(t):
     t.equal(complete_labels(place(t, pg, "a")), [], "complete backups")
 
 
+@tap.check("the session is ended in the middle: failed, and the next backup works")
+def _(t):
+    pg, setup = slow_primary(t)
+    running = start(setup)
+    halt_in_the_middle(t, pg, running)
+    t.equal(pg.value("select pg_terminate_backend(pid) from pg_stat_activity "
+                     "where application_name = 'seawall'"), "t", "terminated")
+    running.send_signal(signal.SIGCONT)
+    code, out, text = ended(running)
+    t.equal((code, out), (10, ""), "exit code and output")
+    t.contains(text, "lost the connection to the server", "the reason")
+    t.equal(complete_labels(place(t, pg, "a")), [], "complete backups")
+    setup.write(compression="lz4", compression_level=None)
+    label_of(backup(setup))
+
+
 @tap.check("a store that fails in the middle is dropped; with acknowledge = 2 the backup fails")
 def _(t):
     pg, setup = slow_primary(t, settings=dict(acknowledge=1))
