@@ -8,6 +8,7 @@
 #include "agent/agent_parts.h"
 
 #define CONTROL_FILE "global/pg_control"
+#define DIRECTORY_URL "file://"
 
 static void
 note_stat(struct agent_file *file, const struct stat *st)
@@ -38,10 +39,13 @@ same_time(const struct timespec *a, const struct timespec *b)
 }
 
 static bool
-same_file(const struct agent_file *a, const struct agent_file *b)
+same_file(const struct agent_file *now, const struct agent_file *before)
 {
-    return a->device == b->device && a->inode == b->inode && a->size == b->size &&
-           same_time(&a->modified, &b->modified) && same_time(&a->changed, &b->changed);
+    if (now->device != before->device || now->inode != before->inode)
+        return false;
+    return before->place || (now->size == before->size &&
+                             same_time(&now->modified, &before->modified) &&
+                             same_time(&now->changed, &before->changed));
 }
 
 static void
@@ -49,6 +53,16 @@ note_file(struct agent_origin *origin, const char *path)
 {
     if (path != NULL && origin->n_files < AGENT_FILES_MAX)
         origin->files[origin->n_files++] = look(AT_FDCWD, path);
+}
+
+/* A directory that was unmounted, or another one in its place, must not stay open for ever. */
+static void
+note_place(struct agent_origin *origin, const char *url)
+{
+    if (strncmp(url, DIRECTORY_URL, strlen(DIRECTORY_URL)) != 0)
+        return;
+    note_file(origin, url + strlen(DIRECTORY_URL));
+    origin->files[origin->n_files - 1].place = true;
 }
 
 int
@@ -74,8 +88,10 @@ agent_origin_note_settings(struct agent *agent)
 
     note_file(&agent->origin, settings->writer_key_file);
     note_file(&agent->origin, settings->identity_file);
-    for (size_t i = 0; i < settings->n_stores; i++)
+    for (size_t i = 0; i < settings->n_stores; i++) {
         note_file(&agent->origin, settings->stores[i].ca_file);
+        note_place(&agent->origin, settings->stores[i].url);
+    }
 }
 
 bool
@@ -89,7 +105,9 @@ agent_origin_changed(const struct agent *agent, const char **ret_why)
 
         if (same_file(&now, &origin->files[i]))
             continue;
-        *ret_why = i == 0 ? "the program was replaced" : "configuration or keys have changed";
+        *ret_why = i == 0                    ? "the program was replaced"
+                   : origin->files[i].place ? "a store's directory is another one"
+                                            : "configuration or keys have changed";
         return true;
     }
     if (stat(".", &st) < 0 || st.st_nlink == 0) {

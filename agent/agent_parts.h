@@ -41,6 +41,7 @@ struct agent_client {
 /* Whether a file is what it was: its path and identity, ino 0 if it was not there. */
 struct agent_file {
     const char *path;
+    bool place; /* a store's directory: whatever is made in it, it stays the same one */
     dev_t device;
     ino_t inode;
     off_t size;
@@ -48,7 +49,7 @@ struct agent_file {
     struct timespec changed;
 };
 
-#define AGENT_FILES_MAX (4 + SETTINGS_STORES_MAX)
+#define AGENT_FILES_MAX (4 + 2 * SETTINGS_STORES_MAX)
 
 /* What it was started from. */
 struct agent_origin {

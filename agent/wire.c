@@ -384,7 +384,8 @@ wire_receive(int socket, struct wire_message *ret, int *ret_fd, struct err *err)
     struct msghdr packet = {.msg_iov = &part,
                             .msg_iovlen = 1,
                             .msg_control = control.bytes,
-                            .msg_controllen = sizeof(control.bytes)};
+                            /* Not its SPACE, in whose padding a second descriptor has room. */
+                            .msg_controllen = CMSG_LEN(sizeof(int))};
     ssize_t n = 0;
 
     do
