@@ -2,6 +2,7 @@
 /*
  * seawall-agent: serves the hooks of one data directory; or does one request of theirs by itself.
  */
+#include <malloc.h>
 #include <string.h>
 
 #include "agent/agent.h"
@@ -13,6 +14,7 @@
 #include "base/process.h"
 #include "config/program.h"
 
+#define OWN_PAGES_FROM (1 << 20) /* bytes of an allocation */
 #define FIRST_DEADLINE_MS 60000
 #define ASK_MS 10000
 #define TIMEOUT_MAX_S 3600
@@ -121,6 +123,8 @@ run(char **arguments, int n, struct err *err)
         return usage(err, "say what to do: --foreground, --background, --one-shot, status or stop");
     if (foreground && process_watchdog(0, 0, err) < 0)
         return -1;
+    /* Objects come and go for hours: what is freed goes back, and is not kept in pieces. */
+    (void)mallopt(M_MMAP_THRESHOLD, OWN_PAGES_FROM);
     return agent_run(&agent, err);
 }
 

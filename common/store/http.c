@@ -10,6 +10,10 @@
 #define CONNECT_TIMEOUT_MS 5000
 #define STALL_TIMEOUT_MS 20000
 #define STALL_BYTES_PER_S 1024
+/* Each request under way has one of each. TLS cuts what is sent into 16 KiB anyway. */
+#define RECEIVE_BUFFER (256L * 1024)
+#define SMALL_BUFFER (16L * 1024)
+#define SEND_BUFFER (128L * 1024)
 
 struct http {
     struct loop_transfer transfer;
@@ -321,8 +325,8 @@ set_connection(struct http *http, const struct http_settings *settings)
         {CURLOPT_PATH_AS_IS, 1},
         {CURLOPT_DISALLOW_USERNAME_IN_URL, 1},
         {CURLOPT_TCP_NODELAY, 1},
-        {CURLOPT_BUFFERSIZE, 256 * 1024},
-        {CURLOPT_UPLOAD_BUFFERSIZE, 512 * 1024},
+        {CURLOPT_BUFFERSIZE, RECEIVE_BUFFER},
+        {CURLOPT_UPLOAD_BUFFERSIZE, SEND_BUFFER},
         {CURLOPT_LOW_SPEED_LIMIT, STALL_BYTES_PER_S},
         /* Giving up must not wait for a name lookup that hangs. */
         {CURLOPT_QUICK_EXIT, 1},
@@ -405,6 +409,7 @@ set_request(struct http *http, const struct http_request *request, struct err *e
         curl_off_t size = (curl_off_t)spans_size(http->spans, http->n_spans);
 
         set_long(http, CURLOPT_UPLOAD, 1);
+        set_long(http, CURLOPT_BUFFERSIZE, SMALL_BUFFER);
         if (http->set == CURLE_OK)
             http->set = curl_easy_setopt(http->transfer.easy, CURLOPT_INFILESIZE_LARGE, size);
     } else {
