@@ -414,7 +414,9 @@ def _(t):
 def pack(t, setup, system_id, source, target, name=None):
     """Seal a file as an object without an index."""
     target.parent.mkdir(parents=True, exist_ok=True)
-    keys = ["--recipient", setup.recipient] if setup.settings["encryption"] != "none" else ["--none"]
+    keys = ["--none"]
+    if setup.settings["encryption"] != "none":
+        keys = ["--recipient", setup.recipient]
     t.run([os.environ.get("OBJTOOL") or seawall.program("objtool"), "pack", "--writer",
            setup.dir / "writer.key", *keys, "--system-id", system_id, "--name",
            name or str(target).split("/", target.parts.index("main"))[-1], source, target], code=0)
