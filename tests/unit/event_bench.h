@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: PostgreSQL */
 /*
- * event_bench.h: records that do what accidents do, crafted into segments, and the indexes of these.
+ * event_bench.h: records that do what accidents do, crafted into segments, and the indexes of
+ * these.
  */
 #ifndef TESTS_EVENT_BENCH_H
 #define TESTS_EVENT_BENCH_H

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: PostgreSQL */
 /*
- * Accidents are crafted record by record as PostgreSQL writes them, go through the indexer, and what
- * is told is compared.
+ * Accidents are crafted record by record as PostgreSQL writes them, go through the indexer, and
+ * what is told is compared.
  */
 #include "wal/wal_events.h"
 
