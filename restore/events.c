@@ -15,7 +15,6 @@ struct finder {
     struct events_summary *summary;
     struct name_book *book;
     struct wal_events *events;
-    uint32_t timeline; /* of the segment at hand */
     bool enough;
 };
 
@@ -37,6 +36,17 @@ in_window(const struct finder *finder, const struct wal_event *event)
            (event->time >= finder->summary->since_us && event->time <= window->until_us);
 }
 
+/* The segment with a fork belongs to the new timeline, and begins with a copy of the old one's. */
+static uint32_t
+timeline_at(const struct plan_path *path, uint64_t lsn)
+{
+    size_t i = 0;
+
+    while (i + 1 < path->n && lsn >= path->stretches[i].end_lsn)
+        i++;
+    return path->stretches[i].timeline;
+}
+
 static int
 take_event(void *context, const struct wal_event *event, struct err *err)
 {
@@ -44,7 +54,8 @@ take_event(void *context, const struct wal_event *event, struct err *err)
     struct incident incident;
 
     if (finder->enough || !in_window(finder, event) ||
-        !incident_describe(event, finder->timeline, finder->book, &incident))
+        !incident_describe(event, timeline_at(&finder->work->path, event->lsn), finder->book,
+                           &incident))
         return 0;
     int rc = finder->request->incident(finder->request->context, &incident, err);
     finder->enough = rc > 0;
@@ -121,7 +132,6 @@ take_segment(void *context, const struct wal_scan_segment *segment, struct err *
 
     summary->n_segments++;
     summary->last_wal = segment->name;
-    finder->timeline = segment->name.timeline;
     if (segment->lost) {
         if (summary->n_lost++ == 0)
             summary->first_lost = segment->name;

@@ -59,9 +59,9 @@ keep_number(struct incident *incident, const struct wal_relation *relation)
     keep_name(incident, name);
 }
 
-/* Relations whose files went away, of at least this weight. Returns how many have names at all. */
+/* Relations whose files went away, of this weight. Returns how many have names at all. */
 static size_t
-keep_files(const struct wal_event *event, struct name_book *book, enum weight least,
+keep_files(const struct wal_event *event, struct name_book *book, enum weight wanted,
            struct incident *incident)
 {
     size_t known = 0;
@@ -73,7 +73,7 @@ keep_files(const struct wal_event *event, struct name_book *book, enum weight le
         if (relation == NULL)
             continue;
         known++;
-        if (weight_of(relation) >= least)
+        if (weight_of(relation) == wanted)
             keep_relation(incident, relation);
     }
     return known;
@@ -81,7 +81,7 @@ keep_files(const struct wal_event *event, struct name_book *book, enum weight le
 
 /* The same of relations that are meant by OID. */
 static size_t
-keep_objects(const struct wal_event *event, struct name_book *book, enum weight least,
+keep_objects(const struct wal_event *event, struct name_book *book, enum weight wanted,
              struct incident *incident)
 {
     size_t known = 0;
@@ -93,7 +93,7 @@ keep_objects(const struct wal_event *event, struct name_book *book, enum weight 
         if (relation == NULL)
             continue;
         known++;
-        if (weight_of(relation) >= least)
+        if (weight_of(relation) == wanted)
             keep_relation(incident, relation);
     }
     return known;
@@ -103,13 +103,14 @@ keep_objects(const struct wal_event *event, struct name_book *book, enum weight 
 static bool
 name_files(const struct wal_event *event, struct name_book *book, struct incident *incident)
 {
-    enum weight least = event->kind == WAL_EVENT_DROP_INDEX ? WEIGHT_INDEX : WEIGHT_TABLE;
-    size_t files = keep_files(event, book, least, incident);
+    enum weight wanted = event->kind == WAL_EVENT_DROP_INDEX ? WEIGHT_INDEX : WEIGHT_TABLE;
+    size_t files = keep_files(event, book, wanted, incident);
     size_t objects = 0;
 
-    /* Tables that were rewritten since the map have other files and the same OID. */
-    if (event->kind != WAL_EVENT_TRUNCATE || incident->n_relations == 0)
-        objects = keep_objects(event, book, least, incident);
+    /* Tables that were rewritten since the map have other files and the same OID. What was locked
+     * is more than what is meant: a table that another one refers to, that of an index. */
+    if (!event->objects_locked || incident->n_relations == 0)
+        objects = keep_objects(event, book, wanted, incident);
     if (incident->n_relations > 0)
         return true;
     /* All of it is known, and no table among it: the index of an empty table was rebuilt. */

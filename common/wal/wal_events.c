@@ -135,6 +135,7 @@ emit_files(const struct wal_events *events, const struct wal_deed *deed, struct 
     } else if (kind == WAL_EVENT_TRUNCATE || deed->n_objects == 0) {
         event.objects = deed->work.locked;
         event.n_objects = deed->work.n_locked;
+        event.objects_locked = true;
     } else {
         event.objects = deed->objects;
         event.n_objects = deed->n_objects;

@@ -55,6 +55,7 @@ struct wal_event {
     size_t n_relations;
     const struct wal_index_object *objects; /* OIDs of relations meant, as far as known */
     size_t n_objects;
+    bool objects_locked; /* they were only locked: others may be among them, or missing */
 };
 
 /* Gets each event, borrowed for the call, as they were committed. 0, or -1 to stop with *err. */

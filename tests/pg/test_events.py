@@ -3,6 +3,7 @@
 import json
 import re
 
+import npmpg
 import pgserver
 import seawall
 import tap
@@ -43,11 +44,14 @@ def names(setup):
         raise tap.Failure(result.err)
 
 
-@tap.check("each accident is one event with its transaction, names and rows")
-def _(t):
-    pg, setup = server(t)
+def labelled(t, **options):
+    """What is done is known by its transactions; exactly that is told."""
+    pg, setup = server(t, **options)
     pg.sql("create table users (id int primary key, doc text)")
-    pg.sql("create table orders (id int primary key, doc text)")
+    # dropping it locks both
+    pg.sql("create table customers (id int primary key)")
+    pg.sql("create table orders (id int primary key, doc text,"
+           " customer int references customers)")
     pg.sql("create table logs (id int, doc text)")
     pg.sql("insert into users select i, repeat('x', 100) from generate_series(1, 5000) i")
     pg.sql("insert into orders select i, repeat('x', 3000) from generate_series(1, 5000) i")
@@ -88,6 +92,21 @@ def _(t):
     t.true("shutdown" in what, "the shutdown")
     rewrites = told(events(t, setup, "--all"), "rewrite")
     t.equal([e["relations"] for e in rewrites], [["public.users"]], "VACUUM FULL")
+
+
+@tap.check("each accident is one event with its transaction, names and rows")
+def _(t):
+    labelled(t)
+
+
+def check_version(version):
+    @tap.check("the same on PostgreSQL %d" % version)
+    def _(t):
+        labelled(t, bin=npmpg.bindir(version))
+
+
+for _version in (13, 14, 16, 17, 18):
+    check_version(_version)
 
 
 tap.main()
