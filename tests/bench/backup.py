@@ -112,20 +112,11 @@ def load():
     return "%.1f" % os.getloadavg()[0]
 
 
-<<<<<<< HEAD
-def median_seconds(runs):
-    return statistics.median(run.seconds for run in runs)
-
-
-def median_cpu(runs):
-    return statistics.median(run.user + run.system for run in runs)
-=======
 def ratio(runs, others, value):
     """The median of what each round says: other work on the machine comes and goes."""
     if not others:
         return "-"
     return "%.2f x" % statistics.median(value(a) / value(b) for a, b in zip(runs, others))
->>>>>>> w/speed3
 
 
 def size_of(path):
@@ -315,15 +306,6 @@ class Bench:
 
     def row(self, name, runs, other):
         """other: pgBackRest's runs with the same store."""
-<<<<<<< HEAD
-        seconds, cpu = median_seconds(runs), median_cpu(runs)
-        return "| %s | %.2f s | %.2f to %.2f | %d | %s | %.2f + %.2f s | %s | %d MiB | %d MiB |" % (
-            name, seconds, min(r.seconds for r in runs), max(r.seconds for r in runs),
-            self.bytes / MIB / seconds,
-            "%.2f x" % (seconds / median_seconds(other)) if other else "-",
-            statistics.median(r.user for r in runs), statistics.median(r.system for r in runs),
-            "%.2f x" % (cpu / median_cpu(other)) if other else "-",
-=======
         seconds = statistics.median(run.seconds for run in runs)
         return "| %s | %.2f s | %.2f to %.2f | %d | %s | %.2f + %.2f s | %s | %d MiB | %d MiB |" % (
             name, seconds, min(r.seconds for r in runs), max(r.seconds for r in runs),
@@ -331,7 +313,6 @@ class Bench:
             ratio(runs, other, lambda run: run.seconds),
             statistics.median(r.user for r in runs), statistics.median(r.system for r in runs),
             ratio(runs, other, lambda run: run.user + run.system),
->>>>>>> w/speed3
             max(run.largest for run in runs) / MIB, max(run.total for run in runs) / MIB)
 
     def tables(self, ways, reads):
