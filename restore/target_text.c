@@ -42,7 +42,7 @@ target_time_text(int64_t time_us, char *text, size_t size)
 const char *
 target_text(const struct recovery_target *target, char *text, size_t size)
 {
-    char value[TARGET_EVENT_SIZE + 1];
+    char value[TARGET_EVENT_SIZE * 4 + 1];
 
     switch (target->kind) {
     case TARGET_LATEST:
