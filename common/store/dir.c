@@ -49,34 +49,6 @@ place_done(struct place *place)
 
 DEFINE_CLEANUP(place, struct place, place_done);
 
-/* ---- what an error of the file system means for a store ---- */
-
-static void
-judge(struct err *err)
-{
-    if (err->kind != ERR_LOCAL)
-        return;
-    switch (err->sys) {
-    case EACCES:
-    case EPERM:
-    case EROFS:
-        err->kind = ERR_DENIED;
-        break;
-    case 0: /* not a regular file */
-    case ELOOP:
-    case ENOTDIR:
-    case EISDIR:
-        err->kind = ERR_CORRUPT;
-        break;
-    case ENAMETOOLONG:
-        err->kind = ERR_INTERNAL;
-        break;
-    default:
-        err->kind = ERR_TRANSIENT;
-        break;
-    }
-}
-
 int
 dir_check_time(const struct store_task *task, struct err *err)
 {
@@ -420,7 +392,7 @@ dir_start(struct store_task *task, struct err *err)
         task_end(task, rc);
         return 0;
     }
-    judge(&failed);
+    dir_judge(&failed);
     task_fail(task, &failed);
     return 0;
 }

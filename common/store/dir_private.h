@@ -20,6 +20,9 @@ int dir_check_root(int root, struct err *err) MUST_USE;
 /* Between steps: the task's deadline and a stop request. 0 or -1 (ERR_TRANSIENT). */
 int dir_check_time(const struct store_task *task, struct err *err) MUST_USE;
 
+/* What an error of the file system means for a store: gives it another kind. */
+void dir_judge(struct err *err);
+
 /* Collect the page the task asks for. 0 or -1; kinds are judged by the caller. */
 int dir_list(int root, struct store_task *task, struct err *err) MUST_USE;
 
