@@ -1,12 +1,13 @@
 # SPDX-License-Identifier: PostgreSQL
 """Full backup and restore beside pgBackRest and pg_basebackup. Run by hand, asserts no time:
 
-    SEAWALL_BIN=build python3 tests/bench/backup.py [--scale 65] [--rounds 3] [--s3] [--profile]
+    SEAWALL_BIN=build python3 tests/bench/backup.py [--scale 65] [--rounds 5]
+                              [--stores directory,S3] [--profile] [--no-basebackup]
 
 Prints tables for docs/benchmarks.md: medians of interleaved runs on a pgbench database with data
 checksums. SEAWALL_BIN is a build of buildtype release (default: build). What is not installed or
 not built is left out. Takes about four times the database's size below SEAWALL_TMP (/tmp), and
-removes it. As root it becomes another user first.
+a tenth of it for each round and way more; removes it. As root it becomes another user first.
 """
 import argparse
 import collections
@@ -36,18 +37,21 @@ WORKERS = 2
 SAMPLE_S = 0.01
 MIB = 1 << 20
 
-Run = collections.namedtuple("Run", "seconds cpu largest total")
+Run = collections.namedtuple("Run", "seconds user system largest total")
 
 # Which part of the work a sample of the profile belongs to: the first function of these on its
 # stack, from the innermost outwards.
 PHASES = (
-    ("lz4 and its xxh32", r"LZ4|XXH|frame_"),
+    ("digests S3 wants", r"s3_digest"),
+    ("xxh32 of lz4 frames", r"xxh32_|XXH"),
+    ("lz4", r"LZ4|frame_"),
     ("ChaCha20-Poly1305", r"age_stream|aead_|age_wrap"),
     ("SHA-256", r"digest_"),
     ("page checksums", r"page_checksum|fold_"),
     ("CRC-32C", r"crc32c"),
     ("read the files", r"read_at|pread|fs_open_file"),
-    ("send", r"write_spans|io_write|fsync|newfile|store_|curl|Curl|SSL_|backup_sender"),
+    ("write the files", r"write_at|pwrite|restore_place|sync_file_range|syncfs"),
+    ("stores", r"write_spans|io_write|fsync|newfile|store_|curl|Curl|SSL_|backup_sender|dir_|s3_"),
 )
 
 
@@ -100,8 +104,19 @@ def measured(argv, directory, env=None):
             output.seek(0)
             sys.exit("backup.py: %s: exit code %d\n%s" % (
                 shlex.join(str(a) for a in argv), process.returncode, output.read()))
-    cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-    return Run(seconds, cpu, max(peaks.values()), sum(peaks.values()))
+    return Run(seconds, after.ru_utime - before.ru_utime, after.ru_stime - before.ru_stime,
+               max(peaks.values()), sum(peaks.values()))
+
+
+def load():
+    return "%.1f" % os.getloadavg()[0]
+
+
+def ratio(runs, others, value):
+    """The median of what each round says: other work on the machine comes and goes."""
+    if not others:
+        return "-"
+    return "%.2f x" % statistics.median(value(a) / value(b) for a, b in zip(runs, others))
 
 
 def size_of(path):
@@ -135,7 +150,8 @@ class Bench:
         self.pg = stack.enter_context(pgserver.Cluster(directory / "data", checksums=True))
         self.pg.configure(shared_buffers="256MB", max_wal_size="4GB", checkpoint_timeout="1h")
         self.gateway = None
-        if args.s3:
+        self.n_restores = 0
+        if "S3" in args.stores:
             self.gateway = stack.enter_context(radosgw.Radosgw(directory / "gw"))
             for bucket in ("seawall", "pgbackrest"):
                 self.gateway.create_bucket(bucket)
@@ -193,7 +209,7 @@ class Bench:
         place = self.dir / "pg_basebackup"
         untar = 'tar -xf %s/base.tar -C %s && find %s -type f -exec sync {} +' % (
             place, self.target, self.target)
-        return Way("pg_basebackup -Ft, tar, disk",
+        return Way("pg_basebackup -Ft, tar, directory",
                    [pgserver.tool("pg_basebackup"), "-Ft", "-X", "none", "-c", "fast", "-D", place],
                    ["sh", "-c", untar], stored=lambda: size_of(place),
                    clear=lambda: shutil.rmtree(place, ignore_errors=True),
@@ -201,11 +217,13 @@ class Bench:
 
     def ways(self):
         repo = self.dir / "repo"
-        yield self.seawall("disk", seawall.dir_store("a", self.dir / "a"),
-                           lambda: size_of(self.dir / "a"))
-        if shutil.which("pgbackrest"):
-            yield self.pgbackrest("disk", {"repo1-path": repo}, lambda: size_of(repo))
-        yield self.basebackup()
+        if "directory" in self.args.stores:
+            yield self.seawall("directory", seawall.dir_store("a", self.dir / "a"),
+                               lambda: size_of(self.dir / "a"))
+            if shutil.which("pgbackrest"):
+                yield self.pgbackrest("directory", {"repo1-path": repo}, lambda: size_of(repo))
+            if not self.args.no_basebackup:
+                yield self.basebackup()
         if not self.gateway:
             return
         gw = self.gateway
@@ -254,8 +272,18 @@ class Bench:
         want, got = size_of(self.pg.data / "base"), size_of(self.target / "base")
         if abs(want - got) > want / 100:
             sys.exit("backup.py: %s restored %d bytes of %d" % (way.name, got, want))
-        shutil.rmtree(self.target)
+        self.put_aside()
         return run
+
+    def put_aside(self):
+        """Free the space, but keep the files: ext4 passes over inodes that were freed lately, one
+        by one, and whoever restores next would pay for that."""
+        for path in self.target.rglob("*"):
+            if path.is_file() and not path.is_symlink():
+                path.chmod(0o600)
+                os.truncate(path, 0)
+        self.n_restores += 1
+        self.target.rename(self.dir / ("restored-%d" % self.n_restores))
 
     def rounds(self, ways):
         reads = []
@@ -269,37 +297,39 @@ class Bench:
                     way.runs["restore"].append(self.restore(way))
                 for what, runs in way.runs.items():
                     if runs:
-                        print("round %d: %s: %s: %.2f s" % (number + 1, way.name, what,
-                                                            runs[-1].seconds), file=sys.stderr)
+                        print("round %d: %s: %s: %.2f s, processor %.2f s, load %s" % (
+                            number + 1, way.name, what, runs[-1].seconds,
+                            runs[-1].user + runs[-1].system, load()), file=sys.stderr)
         return reads
 
     # the tables
 
-    def row(self, name, runs, base, other):
+    def row(self, name, runs, other):
+        """other: pgBackRest's runs with the same store."""
         seconds = statistics.median(run.seconds for run in runs)
-        return "| %s | %.2f s | %.2f to %.2f | %d | %.1f x | %s | %.1f s | %d MiB | %d MiB |" % (
+        return "| %s | %.2f s | %.2f to %.2f | %d | %s | %.2f + %.2f s | %s | %d MiB | %d MiB |" % (
             name, seconds, min(r.seconds for r in runs), max(r.seconds for r in runs),
-            self.bytes / MIB / seconds, seconds / base,
-            "%.2f x" % (seconds / other) if other else "-",
-            statistics.median(run.cpu for run in runs),
+            self.bytes / MIB / seconds,
+            ratio(runs, other, lambda run: run.seconds),
+            statistics.median(r.user for r in runs), statistics.median(r.system for r in runs),
+            ratio(runs, other, lambda run: run.user + run.system),
             max(run.largest for run in runs) / MIB, max(run.total for run in runs) / MIB)
 
     def tables(self, ways, reads):
-        base = statistics.median(run.seconds for run in reads)
-        print("\n%d MiB, %d rounds" % (self.bytes / MIB, self.args.rounds))
+        print("\n%d MiB, %d rounds, load %s at the end" % (self.bytes / MIB, self.args.rounds,
+                                                          load()))
         for what in ("backup", "restore"):
-            print("\n| %s | median | from, to | MiB/s | of reading | of pgBackRest | processor | "
-                  "largest process | all processes |" % what)
+            print("\n| %s | median | from, to | MiB/s | of pgBackRest | user + system | "
+                  "of pgBackRest | largest process | all processes |" % what)
             print("|---|---:|---:|---:|---:|---:|---:|---:|---:|")
             if what == "backup":
-                print(self.row("reading the files once", reads, base, None))
+                print(self.row("reading the files once", reads, None))
             for way in ways:
                 others = [w for w in ways if w.name.startswith("pgBackRest")
                           and w.name.rpartition(" ")[2] == way.name.rpartition(" ")[2]]
-                other = statistics.median(r.seconds for r in others[0].runs[what]) \
-                    if others and others[0].runs[what] else None
                 if way.runs[what]:
-                    print(self.row(way.name, way.runs[what], base, other))
+                    print(self.row(way.name, way.runs[what], others[0].runs[what] if others
+                                   else None))
         print("\n| stored by one backup | size | of the data |\n|---|---:|---:|")
         for way in ways:
             if way.size is not None:
@@ -316,12 +346,14 @@ class Bench:
         if way.restore:
             self.target.mkdir(mode=0o700)
             self.profile_one("seawall restore", way.restore)
-            shutil.rmtree(self.target)
+            self.put_aside()
 
     def profile_one(self, name, argv):
         data = self.dir / "perf.data"
+        before = resource.getrusage(resource.RUSAGE_CHILDREN)
         must(["perf", "record", "-q", "-e", "cpu-clock:u", "-F", "499", "--call-graph",
               "dwarf,16384", "-o", data, "--"] + argv, cwd=self.dir)
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
         text = tap.run(["perf", "script", "-i", data, "--no-inline", "-F", "tid,ip,sym,dso"],
                        timeout=600).out
         counts, threads = collections.Counter(), collections.Counter()
@@ -335,8 +367,9 @@ class Bench:
         print("\n| `%s` in user space | share |\n|---|---:|" % name)
         for phase, count in counts.most_common():
             print("| %s | %.0f %% |" % (phase, 100 * count / total))
-        print("\nby thread: %s" % ", ".join("%.0f %%" % (100 * count / total)
-                                            for _, count in threads.most_common()))
+        print("\nsystem time, perf's included: %.1f s; by thread: %s" % (
+            after.ru_stime - before.ru_stime,
+            ", ".join("%.0f %%" % (100 * count / total) for _, count in threads.most_common())))
 
     def run(self):
         self.fill()
@@ -344,16 +377,23 @@ class Bench:
         ways = list(self.ways())
         self.tables(ways, self.rounds(ways))
         if self.args.profile:
-            self.profile(ways[0])
+            for way in ways:
+                if way.name.startswith("Seawall"):
+                    print("\n%s:" % way.name)
+                    self.profile(way)
 
 
 def main():
     parser = argparse.ArgumentParser(description="Measure base backups; prints tables.")
     parser.add_argument("--scale", type=int, default=65, help="of pgbench; 65 is about 1 GB")
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--s3", action="store_true", help="a local S3 service as well")
-    parser.add_argument("--profile", action="store_true", help="one more backup, below perf")
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--stores", default="directory", type=lambda text: text.split(","),
+                        help="directory, S3 (a local service), or both with a comma")
+    parser.add_argument("--profile", action="store_true", help="one more of each, below perf")
+    parser.add_argument("--no-basebackup", action="store_true", help="without pg_basebackup")
     args = parser.parse_args()
+    if not args.stores or set(args.stores) - {"directory", "S3"}:
+        parser.error("--stores is directory, S3, or directory,S3")
     tap.become_user()
     for sig in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(sig, lambda number, frame: sys.exit(128 + number))
