@@ -23,6 +23,7 @@ struct source {
     struct wal_name wal;
     int fd;
     struct stat st;
+    size_t room;                 /* for the compressed bytes */
     struct wal_indexer *indexer; /* of a whole segment; else NULL */
     bool warned;                 /* that its first page is wrong */
 };
@@ -160,6 +161,8 @@ pack_content(const struct archive *archive, const struct pgdata *pgdata, struct 
             return -1;
         if (source->indexer != NULL)
             wal_indexer_feed(source->indexer, piece, got);
+        if (object_packer_size(packer) > source->room)
+            return WAL_SOURCE_NO_ROOM;
         if (process_stop_requested() != 0)
             return err_set(err, ERR_TRANSIENT, "interrupted while reading \"%s\"", source->path);
         first = false;
@@ -205,9 +208,12 @@ pack_source(const struct archive *archive, const struct pgdata *pgdata, struct s
         return -1;
     source->indexer = indexer;
     object_name_of_wal(&owner, &source->wal, object->name);
-    if (object_packer_new(&archive->format, &archive->writer, size, &object->packer, err) < 0 ||
-        pack_content(archive, pgdata, source, object->packer, notices, err) < 0 ||
-        make_index(source, notices, &index_bytes, &index, err) < 0)
+    if (object_packer_new(&archive->format, &archive->writer, size, &object->packer, err) < 0)
+        return -1;
+    int rc = pack_content(archive, pgdata, source, object->packer, notices, err);
+    if (rc != 0)
+        return rc;
+    if (make_index(source, notices, &index_bytes, &index, err) < 0)
         return -1;
     label.created_us = clock_real_us();
     return object_packer_finish(object->packer, &label, &index, object->spans, &object->seal, err);
@@ -217,7 +223,15 @@ int
 wal_source_pack(const struct archive *archive, const struct pgdata *pgdata, const char *path,
                 struct notices *notices, struct wal_object *ret, struct err *err)
 {
-    struct source source = {.path = path, .fd = -1};
+    return wal_source_pack_within(archive, pgdata, path, SIZE_MAX, notices, ret, err);
+}
+
+int
+wal_source_pack_within(const struct archive *archive, const struct pgdata *pgdata,
+                       const char *path, size_t room, struct notices *notices,
+                       struct wal_object *ret, struct err *err)
+{
+    struct source source = {.path = path, .fd = -1, .room = room};
     AUTO(wal_object) struct wal_object object = WAL_OBJECT_INIT;
 
     if (wal_source_name(path, &source.wal, err) < 0 || open_source(&source, err) < 0)
@@ -233,8 +247,9 @@ wal_source_pack(const struct archive *archive, const struct pgdata *pgdata, cons
                        (long long)source.st.st_size);
     object.wal = source.wal;
     object.mark = file_mark_of(&source.st);
-    if (pack_source(archive, pgdata, &source, notices, &object, err) < 0)
-        return -1;
+    int rc = pack_source(archive, pgdata, &source, notices, &object, err);
+    if (rc != 0)
+        return rc;
     *ret = object;
     object = WAL_OBJECT_INIT;
     return 0;
