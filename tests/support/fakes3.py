@@ -25,7 +25,8 @@ class Bucket(contextlib.AbstractContextManager):
     is ahead; spoils: gives out other bytes than it got.
 
     While it runs, fault can be set: "busy" answers 503, "closes" hangs up after the request, "hangs"
-    answers nothing until fault is None again. delay_s: it thinks so long before each answer.
+    answers nothing until fault is None again, "cuts" ends a body in its middle. delay_s: it thinks
+    so long before each answer.
     requests counts (method, key) pairs."""
 
     def __init__(self, overwrites=False, forbids=(), stale=False, clock_s=0, spoils=False):
@@ -101,6 +102,8 @@ class Bucket(contextlib.AbstractContextManager):
         if request.command != "HEAD":
             # who has lost patience is gone
             with contextlib.suppress(ConnectionError):
+                if self.fault == "cuts" and len(data) > 1000:
+                    data, request.close_connection = data[:len(data) // 2], True
                 request.wfile.write(data)
 
     @staticmethod
