@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: PostgreSQL */
 /*
- * madearchive.c: many archived segments that no server wrote, for benchmarks: 1 MiB each, records of
- * PostgreSQL 15 that follow each other, sealed with their indexes as seawall-push does it.
+ * madearchive.c: many archived segments that no server wrote, for benchmarks: 1 MiB each, records
+ * of PostgreSQL 15 that follow each other, sealed with their indexes as seawall-push does it.
  *
  *      madearchive --writer FILE [--recipient R] --cluster NAME --system-id ID --first N --count N
  *                  --created MICROSECONDS --step MICROSECONDS DIR
