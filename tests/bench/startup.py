@@ -6,6 +6,7 @@
 Prints a table for docs/benchmarks.md: medians of RUNS (default 31) interleaved runs, beside an
 empty C program. SEAWALL_BIN is a build of buildtype release (default: build).
 """
+import json
 import os
 import pathlib
 import re
@@ -14,12 +15,14 @@ import statistics
 import subprocess
 import sys
 import tempfile
+import time
 
 TOP = pathlib.Path(__file__).resolve().parents[2]
 os.environ.setdefault("SEAWALL_BIN", "build")
 sys.path.insert(0, str(TOP / "tests" / "support"))
 
 import seawall  # noqa: E402  (after the path)
+import tap  # noqa: E402
 
 
 EMPTY = "int main(void) { return 0; }\n"
@@ -69,12 +72,12 @@ def compile_c(directory, name, text, *options):
     return str(directory / name)
 
 
-def once(launcher, argv):
+def once(launcher, argv, refused):
     """Run it; returns seconds from its start to its end and the peak of resident memory in KiB."""
     result = subprocess.run([launcher, "stderr", *argv], stdout=subprocess.PIPE, check=True,
                             text=True)
     status, nanoseconds, rss = (int(word) for word in result.stdout.split())
-    if status != 0:
+    if (status != 0) != refused:
         sys.exit("startup.py: %s: wait status %d\n%s" % (
             " ".join(argv), status, pathlib.Path("stderr").read_text()))
     return nanoseconds / 1e9, rss
@@ -88,14 +91,38 @@ def libraries(program):
 
 
 class Subject:
-    """One row of the table. before() prepares each run and is not measured."""
+    """One row of the table. before() prepares each run and is not measured; it may give another
+    command line for it."""
 
-    def __init__(self, name, argv, before=lambda: None):
-        self.name, self.argv, self.before = name, argv, before
+    def __init__(self, name, argv, before=lambda: None, refused=False):
+        self.name, self.argv, self.before, self.refused = name, argv, before, refused
         self.seconds, self.rss, self.libraries = [], [], len(libraries(argv[0]))
 
 
-def subjects(directory):
+def agent_subjects(directory, setup, runs):
+    """Hooks of an agent that has done their work already: all segments wait to be archived, and the
+    first hook has made it work ahead."""
+    pgdata = seawall.Pgdata(directory / "ahead", seawall.SYSTEM_ID + 1, segment_size=1 << 20)
+    paths = iter([pgdata.write_segment(number) for number in range(1, runs + 3)])
+    push = setup.argv("seawall-push", agent=True)
+    enter = ["env", "-C", str(pgdata.dir)]
+    subprocess.run(enter + push + [next(paths)], check=True)
+
+    def status():
+        return json.loads(subprocess.run(enter + setup.argv("seawall-agent", "status"), check=True,
+                                         stdout=subprocess.PIPE, text=True).stdout)["push"]
+
+    def following():
+        while status()["in_flight"]:
+            time.sleep(0.01)
+        os.chdir(pgdata.dir)
+        return push + [next(paths)]
+    yield Subject("hook whose work is done", push, following)
+    yield Subject("hook that is refused", push + ["pg_wal/nonsense"], lambda: os.chdir(pgdata.dir),
+                  refused=True)
+
+
+def subjects(directory, runs):
     setup = seawall.Setup(directory, [seawall.dir_store("a", directory / "a")], keys=False,
                           encryption=False)
     made = subprocess.run([seawall.program("seawall-keygen"), "--dir", setup.dir], check=True,
@@ -109,19 +136,23 @@ def subjects(directory):
     fetched = pathlib.Path("pg_wal/RECOVERYXLOG")
 
     def forget():
+        os.chdir(pgdata.dir)
         for path in (directory / "a").rglob(pgdata.name(2)):
             path.unlink()
     yield Subject("empty program", [compile_c(directory, "empty", EMPTY)])
     # these tell what of a start is the libraries, and not the program
     for name, file, options in (("static", "static", ["-static"]),
                                 ("with libcurl", "curl", ["-lcurl"]),
-                                ("with all of seawall-push's", "all", libraries(push))):
+                                ("with all of seawall-agent's", "all",
+                                 libraries(seawall.program("seawall-agent")))):
         yield Subject("empty program, " + name, [compile_c(
             directory, file, EMPTY, "-Wl,--no-as-needed", *options)])
     yield Subject("`seawall-push --version`", [push, "--version"])
     yield Subject("`seawall-fetch --version`", [fetch, "--version"])
+    yield from agent_subjects(directory, setup, runs)
     yield Subject("push 16 MiB, new", setup.argv("seawall-push", fresh), forget)
-    yield Subject("push 16 MiB, archived before", setup.argv("seawall-push", there))
+    yield Subject("push 16 MiB, archived before", setup.argv("seawall-push", there),
+                  lambda: os.chdir(pgdata.dir))
     yield Subject("fetch 16 MiB", setup.argv("seawall-fetch", pgdata.name(1), fetched),
                   lambda: fetched.unlink(missing_ok=True))
     other = shutil.which("pgbackrest")
@@ -136,15 +167,17 @@ def main():
     with tempfile.TemporaryDirectory(prefix="seawall-bench-") as name:
         directory = pathlib.Path(name)
         launcher = compile_c(directory, "launcher", LAUNCHER, "-D_GNU_SOURCE")
-        rows = list(subjects(directory))
+        os.environ["SEAWALL_RUNTIME_DIR"] = str(directory / "run")
+        rows = list(subjects(directory, runs))
         for number in range(runs + 1):
             for row in rows:
-                row.before()
-                seconds, rss = once(launcher, row.argv)
+                argv = row.before() or row.argv
+                seconds, rss = once(launcher, argv, row.refused)
                 if number > 0:      # the first round only warms the caches
                     row.seconds.append(seconds)
                     row.rss.append(rss)
         os.chdir("/")
+        tap.stop_agents(directory / "run")
     base = statistics.median(rows[0].seconds)
     print("| what | median | of the empty program | libraries | memory |")
     print("|---|---:|---:|---:|---:|")

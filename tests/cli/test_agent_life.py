@@ -253,7 +253,7 @@ def _(t):
     with foreground(place) as process:
         place.gone(before)
         t.equal(place.push(2).code, 0, "push")
-        t.equal(place.push(2).code, 0, "push again")
+        t.equal(place.push(1).code, 0, "push of what another agent has stored")
         t.equal(place.agent(), process.pid, "the agent")
         t.equal(place.push(2, "--one-shot").code, 0, "one-shot beside it")
         result = place.run("seawall-agent", "stop")

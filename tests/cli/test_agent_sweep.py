@@ -38,6 +38,10 @@ class Laws(Place):
         self.wanted = {n: self.pgdata.segment(n) for n in (PUSHED, FETCHED)}
 
     def forget(self):
+        """Back to the beginning. The file is another one, for an agent may remember what it did
+        with this one."""
+        (self.pgdata.wal / self.pgdata.name(PUSHED)).unlink()
+        self.pgdata.write_segment(PUSHED)
         object_path(self.store, self.pgdata.name(PUSHED)).unlink(missing_ok=True)
         (self.pgdata.dir / XLOG).unlink(missing_ok=True)
 
