@@ -8,9 +8,11 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
 
 import archived
 import crafted
+import fakes3
 import seawall
 import tap
 from crafted import SIZE
@@ -425,6 +427,87 @@ def _(t):
     if not SANITIZED:
         t.true(small < NAMES_KIB, "names: %d KiB" % small)
         t.true(large < OBJECTS_KIB, "objects: %d KiB" % large)
+
+
+def buckets(t, **settings):
+    """Two fake buckets and an archive whose objects are in the first."""
+    a, b = t.enter(fakes3.Bucket()), t.enter(fakes3.Bucket())
+    setup = seawall.Setup(t.dir, [a.store("a"), b.store("b")], encryption=False, **settings)
+    pgdata = seawall.Pgdata(t.dir / "data", segment_size=archived.MIB)
+    setup.write(stores=[a.store("a")])
+    for number in range(1, 8):
+        result = setup.push(pgdata, pgdata.write_segment(number), env=fakes3.ENV)
+        t.equal(result.code, 0, result.err)
+    setup.write(stores=[a.store("a"), b.store("b")])
+    return setup, pgdata, a, b
+
+
+def fake_sync(t, setup, code, *args):
+    result = setup.run("seawall-sync", "--json", *args, env=fakes3.ENV)
+    t.equal(result.code, code, "exit code: %s%s" % (result.out, result.err))
+    return json.loads(result.out)
+
+
+def fake_key(pgdata, number):
+    return "root/main/%d/wal/00000001/00000000/%s" % (seawall.SYSTEM_ID, pgdata.name(number))
+
+
+@tap.check("what a delete marker hides is healed where the store takes it, and named where not")
+def _(t):
+    setup, pgdata, a, b = buckets(t)
+    b.hidden.update([fake_key(pgdata, 2), fake_key(pgdata, 3)])
+    t.equal(counts(fake_sync(t, setup, 0), "copied"), [0, 7], "taken")
+    t.equal(b.objects[fake_key(pgdata, 2)], a.objects[fake_key(pgdata, 2)], "bytes")
+    del b.objects[fake_key(pgdata, 3)]
+    b.hidden.add(fake_key(pgdata, 3))
+    b.keeps_hidden = True
+    document = fake_sync(t, setup, 12)
+    t.equal(findings(document), [("conflict", "b", pgdata.name(3))], "named")
+    t.contains(document["findings"][0]["reason"], "deleted", "why")
+
+
+@tap.check("nothing is put into a bucket that replaces objects, and a dry run puts no probe")
+def _(t):
+    setup, pgdata, a, b = buckets(t)
+    b.overwrites = True
+    fake_sync(t, setup, 0, "--dry-run")
+    t.equal(b.objects, {}, "a dry run")
+    document = fake_sync(t, setup, 11)
+    t.equal((list(b.objects), counts(document, "copied")), (["root/main/probe/conditional"], [0, 0]),
+            "only the probe")
+
+
+@tap.check("a bucket that is refused to us, or spoils what it gives: told apart, nothing wrong is spread")
+def _(t):
+    setup, pgdata, a, b = buckets(t)
+    b.forbids = ("put",)
+    fake_sync(t, setup, 11)
+    b.forbids = ("list",)
+    fake_sync(t, setup, 11)
+    b.forbids = ()
+    a.spoils = True
+    document = fake_sync(t, setup, 15)
+    t.equal(counts(document, "damaged"), [7, 0], "spoilt on the way")
+    t.equal([k for k in b.objects if "/wal/" in k], [], "not spread")
+    a.spoils = False
+    t.equal(counts(fake_sync(t, setup, 0), "copied"), [0, 7], "good again")
+
+
+@tap.check("several copies are under way at the same time")
+def _(t):
+    setup, pgdata, a, b = buckets(t)
+    most, now = [0], [0]
+    put = b.put
+
+    def counting(key, body, condition):
+        now[0] += 1
+        most[0] = max(most[0], now[0])
+        time.sleep(0.3)
+        now[0] -= 1
+        return put(key, body, condition)
+    b.put = counting
+    t.equal(counts(fake_sync(t, setup, 0), "copied"), [0, 7], "copied")
+    t.true(most[0] > 2, "puts at a time: %d" % most[0])
 
 
 @tap.check("lines for a person")

@@ -22,7 +22,8 @@ ENV = {"AWS_ACCESS_KEY_ID": "fake", "AWS_SECRET_ACCESS_KEY": "fakesecret"}
 class Bucket(contextlib.AbstractContextManager):
     """overwrites: ignores If-None-Match; forbids: the names of actions answered with 403 ("put",
     "get", "list", "delete", "absent"); stale: objects are not listed; clock_s: seconds its clock
-    is ahead; spoils: gives out other bytes than it got.
+    is ahead; spoils: gives out other bytes than it got. hidden: keys that a delete marker hides: not
+    listed, 404 with the marker; a put frees the key, or with keeps_hidden is told that it is taken.
 
     While it runs, fault can be set: "busy" answers 503, "closes" hangs up after the request, "hangs"
     answers nothing until fault is None again, "cuts" ends a body in its middle. delay_s: it thinks
@@ -34,6 +35,7 @@ class Bucket(contextlib.AbstractContextManager):
         self.clock_s, self.spoils = clock_s, spoils
         self.fault, self.delay_s, self.closed = None, 0, False
         self.objects = {}
+        self.hidden, self.keeps_hidden = set(), False
         self.requests = collections.Counter()
         bucket = self
 
@@ -96,6 +98,8 @@ class Bucket(contextlib.AbstractContextManager):
             data = data[first:last + 1]
         if request.command == "PUT" and status == 200:
             request.send_header("ETag", '"%s"' % hashlib.md5(body).hexdigest())
+        if status == 404 and key in self.hidden:
+            request.send_header("x-amz-delete-marker", "true")
         if status != 204:
             request.send_header("Content-Length", str(len(data)))
         request.end_headers()
@@ -114,9 +118,11 @@ class Bucket(contextlib.AbstractContextManager):
     def put(self, key, body, condition):
         if "put" in self.forbids:
             return self.error(403, "AccessDenied")
-        if condition == "*" and key in self.objects and not self.overwrites:
+        taken = key in self.objects or (key in self.hidden and self.keeps_hidden)
+        if condition == "*" and taken and not self.overwrites:
             return self.error(412, "PreconditionFailed")
         self.objects[key] = body
+        self.hidden.discard(key)
         return 200, b""
 
     def get(self, key):
