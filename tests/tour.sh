@@ -104,7 +104,7 @@ wait_for() {
 }
 
 step '1. Build and install (here into a private directory).'
-run 'meson setup build src --prefix "$WORK/usr" --buildtype release -Dtests=false >build.log'
+run 'meson setup build src --prefix "$WORK/usr" --buildtype release -Dtests=false -Darchive_library=disabled >build.log'
 run 'meson install -C build >>build.log || { tail -n 40 build.log; false; }'
 for bin in /usr/lib/postgresql/*/bin; do server=$bin; done
 export PATH="$WORK/usr/bin:$server:$PATH"
@@ -170,14 +170,16 @@ last=$(sql 'select pg_walfile_name(pg_switch_wal())')
 wait_for "sql 'select last_archived_wal >= \$\$$last\$\$ from pg_stat_archiver'" t
 run 'pg_ctl -D data -m immediate stop >/dev/null'
 
-step '7. What the archive holds.'
+step '7. What the archive holds, and what it saw: the incident stands in the archived WAL.'
 run 'seawall list'
+run 'seawall events --kind drop_table'
+grep -q 'drop_table public.orders' out || die 'seawall events does not show the incident'
 
 # The rows must be the same, to the last digit, and the target must have ended the recovery.
 prove() {
   wait_for "sql 'select pg_is_in_recovery()'" f
   run "grep -E 'starting point|recovery stopping|last completed|new timeline' $1.log"
-  grep -q 'recovery stopping before commit' "$1.log" || die 'recovery did not reach its target'
+  grep -q 'recovery stopping before WAL location' "$1.log" || die 'recovery did not reach its target'
   say "restored from the archive: $(grep -c 'restored log file' "$1.log") segments"
   run 'psql -Xc "select count(*) from orders"'
   after=$(sql "$question")
@@ -188,14 +190,14 @@ prove() {
 
 # Restore into a new directory; the rehearsal's server archives nothing.
 restore() {
-  run "seawall restore --time '$dropped' --target-action promote --target-dir $1 >$1.out"
+  run "seawall restore --before drop_table:orders --target-action promote --target-dir $1 >$1.out"
   run "tail -n 9 $1.out"
   servers="$servers $WORK/$1"
   start="pg_ctl -D $1 -l $1.log -o '-c archive_mode=off' -w start >/dev/null 2>&1"
 }
 
 step '8. Plan: can recovery go to just before the incident? Proven before anything is written.'
-run "seawall plan --time '$dropped'"
+run "seawall plan --before drop_table:orders"
 
 step '9. Restore into a new directory, and start it (a rehearsal: archive_mode=off).'
 restore first

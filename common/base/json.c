@@ -62,7 +62,7 @@ static void
 open_value(struct json *json, const char *key, json_t *value)
 {
     add(json, key, value);
-    if (json->failed)
+    if (json == NULL || json->failed)
         return;
     if (json->depth == DEPTH_MAX) {
         json->failed = true;
@@ -86,6 +86,8 @@ json_open_array(struct json *json, const char *key)
 void
 json_close(struct json *json)
 {
+    if (json == NULL)
+        return;
     if (json->depth > 1)
         json->depth--;
     else
@@ -122,7 +124,8 @@ json_add_bool(struct json *json, const char *key, bool value)
 void
 json_fail(struct json *json)
 {
-    json->failed = true;
+    if (json != NULL)
+        json->failed = true;
 }
 
 static int

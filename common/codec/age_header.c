@@ -89,7 +89,7 @@ static int
 read_body(struct lines *lines, uint8_t *bytes, size_t capacity, size_t *ret_size, struct err *err)
 {
     size_t size = 0;
-    struct line line;
+    struct line line = {NULL, 0};
 
     do {
         uint8_t piece[COLUMN_BYTES];
@@ -137,8 +137,8 @@ read_x25519(struct lines *lines, struct line arguments, struct age_header *heade
 static int
 read_stanza(struct lines *lines, struct line arguments, struct age_header *header, struct err *err)
 {
-    struct line type;
-    struct line argument;
+    struct line type = {NULL, 0};
+    struct line argument = {NULL, 0};
     size_t ignored = 0;
 
     if (next_argument(&arguments, &type, err) < 0)
@@ -158,7 +158,7 @@ read_stanza(struct lines *lines, struct line arguments, struct age_header *heade
 static int
 read_seal(struct lines *lines, uint8_t *ret_seal, size_t *ret_size, struct err *err)
 {
-    struct line line;
+    struct line line = {NULL, 0};
 
     if (!age_header_is(lines->text, lines->size))
         return err_set(err, ERR_CORRUPT, "not an age file");
@@ -196,7 +196,7 @@ age_header_read(const void *bytes, size_t size, struct age_header *ret, struct e
 {
     struct lines lines = {bytes, MIN_OF(size, AGE_HEADER_MAX), 0};
     struct age_header header = {.seal_size = 0};
-    struct line line;
+    struct line line = {NULL, 0};
     size_t mac_size = 0;
 
     if (read_seal(&lines, header.seal, &header.seal_size, err) < 0 ||

@@ -128,6 +128,19 @@ a_document_that_could_not_be_made_is_an_error(void **state UNUSED)
     json_free(NULL);
 }
 
+static void
+adding_to_nothing_does_nothing(void **state UNUSED)
+{
+    json_open_array(NULL, "a");
+    json_open_object(NULL, NULL);
+    json_add_text(NULL, "t", "x");
+    json_add_number(NULL, "n", 1);
+    json_add_bool(NULL, "b", true);
+    json_close(NULL);
+    json_close(NULL);
+    json_fail(NULL);
+}
+
 int
 main(void)
 {
@@ -136,6 +149,7 @@ main(void)
         cmocka_unit_test(text_that_is_not_utf8_is_quoted),
         cmocka_unit_test(wrong_nesting_is_reported_once_and_prints_nothing),
         cmocka_unit_test(a_document_that_could_not_be_made_is_an_error),
+        cmocka_unit_test(adding_to_nothing_does_nothing),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
