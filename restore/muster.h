@@ -10,7 +10,7 @@
 
 #include "catalog/archive.h"
 
-#define MUSTER_IN_FLIGHT_MAX 16
+#define MUSTER_IN_FLIGHT_MAX 32
 #define MUSTER_MEMORY (64 * MIB) /* for objects in flight, if one is smaller */
 #define MUSTER_SEAL_BYTES 1024   /* enough for object_peek() */
 

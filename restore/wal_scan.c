@@ -11,9 +11,9 @@
 #include "wal/wal_indexer.h"
 #include "wal/wal_seam.h"
 
-#define BATCH 64
+#define BATCH 128
+#define FIRST_BYTES (72 * KIB) /* the whole first encrypted chunk: most indexes are in there */
 #define READ_TIMEOUT_MS (5 * 60 * 1000)
-#define FIRST_BYTES (64 * KIB) /* most indexes are in there */
 
 enum want {
     WANT_INDEX,  /* the beginning of the object */
@@ -134,10 +134,10 @@ judge_start(struct scanner *scanner, const struct muster_item *item, struct slot
     const struct keyring *keyring = &scanner->scan->work->archive->keyring;
     uint32_t version = 0;
 
-    if (object_peek(bytes.data, bytes.size, keyring, &slot->segment.seal, err) < 0 ||
-        check_seal(scanner, item, &slot->segment.seal, err) < 0)
+    int rc = object_read_index(bytes.data, bytes.size, keyring, &slot->segment.seal, &version,
+                               &slot->bytes, err);
+    if (rc < 0 || check_seal(scanner, item, &slot->segment.seal, err) < 0)
         return -1;
-    int rc = object_read_index(bytes.data, bytes.size, keyring, &version, &slot->bytes, err);
     if (rc == OBJECT_SHORT) {
         slot->want = scanner->pass == WANT_INDEX ? WANT_MORE : WANT_WHOLE;
         return 0;

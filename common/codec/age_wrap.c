@@ -31,7 +31,7 @@ age_wrap_seal(const uint8_t *file_key, const struct age_recipient *recipient,
     AUTO(aead) struct aead aead = AEAD_INIT;
     struct age_stanza stanza;
 
-    int rc = curve_x25519(ephemeral_secret, recipient->public_key, shared.bytes, err);
+    int rc = curve_x25519(ephemeral_secret, NULL, recipient->public_key, shared.bytes, err);
     if (rc == CURVE_LOW_ORDER)
         return err_set(err, ERR_CONFIG, "a recipient is a point of low order");
     if (rc < 0 || curve_x25519_public(ephemeral_secret, stanza.share, err) < 0 ||
@@ -57,7 +57,8 @@ age_wrap_open(const struct age_stanza *stanza, const struct age_identity *identi
     AUTO(digest_secret) struct digest_secret text;
     AUTO(aead) struct aead aead = AEAD_INIT;
 
-    int rc = curve_x25519(identity->secret_key, stanza->share, shared.bytes, err);
+    int rc = curve_x25519(identity->secret_key, identity->public_key, stanza->share,
+                          shared.bytes, err);
     if (rc == CURVE_LOW_ORDER)
         return err_set(err, ERR_CORRUPT, "age header has an ephemeral share of low order");
     if (rc < 0 || wrap_key(shared.bytes, stanza->share, identity->public_key, key.bytes, err) < 0)

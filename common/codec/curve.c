@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: PostgreSQL */
 #include "codec/curve.h"
 
+#include <openssl/core_names.h>
 #include <openssl/crypto.h>
 #include <openssl/err.h>
 #include <openssl/evp.h>
@@ -33,16 +34,37 @@ curve_x25519_public(const uint8_t *secret, uint8_t *ret_public, struct err *err)
     return public_of(EVP_PKEY_X25519, secret, ret_public, err);
 }
 
+/* libcrypto computes a public key that it is not given. NULL: it failed. */
+static EVP_PKEY *
+x25519_key(const uint8_t *secret, const uint8_t *public_key)
+{
+    EVP_PKEY *key = NULL;
+
+    if (public_key == NULL)
+        return EVP_PKEY_new_raw_private_key(EVP_PKEY_X25519, NULL, secret, CURVE_KEY_SIZE);
+    AUTO(pkey_context) EVP_PKEY_CTX *context = EVP_PKEY_CTX_new_id(EVP_PKEY_X25519, NULL);
+    OSSL_PARAM parts[] = {
+        OSSL_PARAM_octet_string(OSSL_PKEY_PARAM_PRIV_KEY, (void *)(uintptr_t)secret,
+                                CURVE_KEY_SIZE),
+        OSSL_PARAM_octet_string(OSSL_PKEY_PARAM_PUB_KEY, (void *)(uintptr_t)public_key,
+                                CURVE_KEY_SIZE),
+        OSSL_PARAM_END,
+    };
+    if (context == NULL || EVP_PKEY_fromdata_init(context) != 1 ||
+        EVP_PKEY_fromdata(context, &key, EVP_PKEY_KEYPAIR, parts) != 1)
+        return NULL;
+    return key;
+}
+
 int
-curve_x25519(const uint8_t *secret, const uint8_t *other_public, uint8_t *ret_shared,
-             struct err *err)
+curve_x25519(const uint8_t *secret, const uint8_t *public_key, const uint8_t *other_public,
+             uint8_t *ret_shared, struct err *err)
 {
     static const uint8_t zero[CURVE_KEY_SIZE];
     AUTO(digest_secret) struct digest_secret shared = {{0}};
     size_t size = CURVE_KEY_SIZE;
 
-    AUTO(pkey) EVP_PKEY *ours =
-        EVP_PKEY_new_raw_private_key(EVP_PKEY_X25519, NULL, secret, CURVE_KEY_SIZE);
+    AUTO(pkey) EVP_PKEY *ours = x25519_key(secret, public_key);
     AUTO(pkey) EVP_PKEY *theirs =
         EVP_PKEY_new_raw_public_key(EVP_PKEY_X25519, NULL, other_public, CURVE_KEY_SIZE);
     if (ours == NULL || theirs == NULL)

@@ -20,9 +20,12 @@ enum curve_outcome {
 /* 0 or -1 (ERR_INTERNAL). */
 int curve_x25519_public(const uint8_t *secret, uint8_t *ret_public, struct err *err) MUST_USE;
 
-/* 0, CURVE_LOW_ORDER, or -1 (ERR_INTERNAL). */
-int curve_x25519(const uint8_t *secret, const uint8_t *other_public, uint8_t *ret_shared,
-                 struct err *err) MUST_USE;
+/*
+ * public_key is the secret's own; without it (NULL) it is computed, which doubles the work.
+ * 0, CURVE_LOW_ORDER, or -1 (ERR_INTERNAL).
+ */
+int curve_x25519(const uint8_t *secret, const uint8_t *public_key, const uint8_t *other_public,
+                 uint8_t *ret_shared, struct err *err) MUST_USE;
 
 /* 0 or -1 (ERR_INTERNAL). */
 int curve_ed25519_public(const uint8_t *seed, uint8_t *ret_public, struct err *err) MUST_USE;

@@ -47,7 +47,7 @@ age_recipient_parse(const char *text, struct age_recipient *ret, struct err *err
     if (!bech32_read(recipient_prefix, text, strlen(text), recipient.public_key))
         return refuse_public("recipient", recipient_prefix, text, err);
 
-    int rc = curve_x25519(any_secret, recipient.public_key, shared.bytes, err);
+    int rc = curve_x25519(any_secret, NULL, recipient.public_key, shared.bytes, err);
     if (rc == CURVE_LOW_ORDER)
         return err_set(err, ERR_CONFIG, "recipient \"%s\" is a point of low order", text);
     if (rc < 0)

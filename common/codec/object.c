@@ -301,7 +301,8 @@ read_index(const struct object *object, const struct keyring *keyring, uint32_t 
 
 int
 object_read_index(const void *bytes, size_t available, const struct keyring *keyring,
-                  uint32_t *ret_version, struct buf *ret_index, struct err *err)
+                  struct seal *ret_seal, uint32_t *ret_version, struct buf *ret_index,
+                  struct err *err)
 {
     struct envelope envelope;
     struct object object;
@@ -313,5 +314,8 @@ object_read_index(const void *bytes, size_t available, const struct keyring *key
         return -1;
     object.header = (struct span){bytes, header_size};
     object.payload = (struct span){(const uint8_t *)bytes + header_size, available - header_size};
-    return read_index(&object, keyring, ret_version, ret_index, err);
+    int rc = read_index(&object, keyring, ret_version, ret_index, err);
+    if (rc >= 0 && ret_seal != NULL)
+        *ret_seal = object.seal;
+    return rc;
 }

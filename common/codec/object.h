@@ -138,9 +138,10 @@ enum object_outcome {
  * The seal is verified, its payload hash is not: beyond the seal the index is only as authentic as
  * encryption makes it, and not at all in an unencrypted object. 0 (ret_index holds the index,
  * replacing its content; version 0: none), OBJECT_SHORT, or -1 as for object_open() and
- * object_unpack().
+ * object_unpack(). ret_seal (may be NULL) is filled with 0 and with OBJECT_SHORT.
  */
 int object_read_index(const void *bytes, size_t available, const struct keyring *keyring,
-                      uint32_t *ret_version, struct buf *ret_index, struct err *err) MUST_USE;
+                      struct seal *ret_seal, uint32_t *ret_version, struct buf *ret_index,
+                      struct err *err) MUST_USE;
 
 #endif

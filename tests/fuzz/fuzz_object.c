@@ -71,7 +71,7 @@ unpack(struct span bytes)
     uint32_t version = 0;
     uint64_t got = 0;
 
-    if (object_read_index(bytes.data, bytes.size, &keyring, &version, &index, &err) == 0 &&
+    if (object_read_index(bytes.data, bytes.size, &keyring, NULL, &version, &index, &err) == 0 &&
         version == 0 && index.size != 0)
         abort();
     int peeked = object_peek(bytes.data, bytes.size, &keyring, &seal, &err);

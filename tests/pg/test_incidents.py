@@ -303,6 +303,7 @@ def _(t):
     t.equal(told, sorted(["drop_table" if kind == "prepared" else kind for kind in ACCIDENTS]),
             "events")
     t.equal(document["incomplete"], False, "complete")
+    t.equal(document["requests"], document["segments"], "one request a segment")
     deleted = source.incident("delete")
     t.true(position(deleted["lsn"]) - position(deleted["first_lsn"]) > 1 << 20,
            "the rows are spread over segments")

@@ -6,7 +6,7 @@
  *      madearchive --writer FILE [--recipient R] --cluster NAME --system-id ID --first N --count N
  *                  --created MICROSECONDS --step MICROSECONDS DIR
  *
- * Writes <DIR>/<cluster>/<system id>/wal/... of timeline 1. Segment N has 96 rows in ten relations,
+ * Writes <DIR>/<cluster>/<system id>/wal/... of timeline 1. Segment N has 72 rows in ten relations,
  * a commit at its time of creation, in every hundredth a restore point, and a switch. No fsync.
  */
 #include <errno.h>
@@ -30,7 +30,7 @@
 #define PAGE 8192
 #define HEADER 24
 #define SWITCH_AT 0x1F00
-#define ROWS 96
+#define ROWS 72
 #define EPOCH_US INT64_C(946684800000000)
 
 struct options {

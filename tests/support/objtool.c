@@ -207,7 +207,8 @@ show_index(const struct options *options, struct err *err)
     if (load_keyring(options, &keyring, err) < 0 ||
         read_file(options->paths[0], &bytes, err) < 0)
         return -1;
-    int rc = object_read_index(bytes.data, bytes.size, &keyring, &version, &index, err);
+    int rc = object_read_index(bytes.data, bytes.size, &keyring, NULL, &version, &index,
+                               err);
     if (rc != 0)
         return rc < 0 ? -1 : err_set(err, ERR_CORRUPT, "the object is cut off");
     (void)printf("%u\n", version);

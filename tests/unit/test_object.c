@@ -177,19 +177,21 @@ an_index_is_read_from_the_beginning_alone(void **state)
         for (size_t i = 0; i < ARRAY_SIZE(sizes); i++) {
             const struct object_index index = {9, file + MIB, sizes[i]};
             uint32_t version = 0;
+            struct seal seal;
 
             pack(&format, NAME, &index, (struct span){file, 2 * MIB}, &object);
             assert_int_equal(read_back(span_of(&object), (struct span){file, 2 * MIB}), 0);
             assert_int_equal(object_read_index(object.data,
                                                MIN_OF(object.size, OBJECT_INDEX_BYTES), &keyring,
-                                               &version, &found, &err),
+                                               &seal, &version, &found, &err),
                              0);
+            assert_string_equal(seal.name, NAME);
             assert_int_equal(version, 9);
             assert_int_equal(found.size, sizes[i]);
             assert_true(sizes[i] == 0 || memcmp(found.data, file + MIB, sizes[i]) == 0);
             size_t short_by = sizes[i] == OBJECT_INDEX_MAX ? OBJECT_INDEX_MAX / 2 : 1200;
             if (sizes[i] > 65472)
-                assert_int_equal(object_read_index(object.data, short_by, &keyring, &version,
+                assert_int_equal(object_read_index(object.data, short_by, &keyring, NULL, &version,
                                                    &found, &err),
                                  OBJECT_SHORT);
         }
