@@ -4,12 +4,12 @@
     data = madewal.segment(7)                    7 of timeline 1; follows madewal.segment(6)
 """
 import struct
-import time
 
 import seawall
 
 SIZE = 1 << 20
 PAGE = 8192
+WHEN = 1795361760  # of commits, unless told: the same content each time
 NOOP, RESTORE_POINT, SWITCH, COMMIT = (0, 0x20), (0, 0x70), (0, 0x40), (1, 0x00)
 POSTGRES_EPOCH = 946684800
 
@@ -37,10 +37,10 @@ def xid_of(number):
 def segment(number, timeline=1, system_id=seawall.SYSTEM_ID, when=None):
     """A segment as a server writes it: a commit of xid_of(number), the restore point
     "point <number>", a switch; linked to the segment before."""
-    when = time.time() if when is None else when
+    when = WHEN if when is None else when
     out = bytearray(struct.pack("=HHIQI4xQII", 0xD110, 2, timeline, number * SIZE, 0, system_id,
                                 SIZE, PAGE))
-    prev = (number - 1) * SIZE + SWITCH_AT
+    prev = max(number - 1, 0) * SIZE + SWITCH_AT
     name = b"point %d" % number
     for at, kind, xid, data in (
             (FILLER_AT, NOOP, 0, bytes(COMMIT_AT - FILLER_AT - 32)),

@@ -30,7 +30,8 @@ def do(t, names, directory, **variables):
     """Run blocks one after the other, as a person would paste them into one shell that stops at
     the first failure. The variables are what the page says to set first."""
     script = "set -eu\n" + "".join(block(name) for name in names)
-    programs = ":".join(str(seawall.BIN / folder) for folder in ("archive", "restore", "front"))
+    programs = ":".join(str(seawall.BIN / folder)
+                        for folder in ("agent", "archive", "restore", "front"))
     directory.mkdir(exist_ok=True)
     return t.run(["sh", "-c", script], cwd=directory, env=dict(
         {key: str(value) for key, value in variables.items()},
