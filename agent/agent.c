@@ -148,7 +148,8 @@ heed_signals(struct agent *agent)
     struct signalfd_siginfo info;
     char why[AGENT_TEXT_SIZE];
 
-    while (read(agent->signals, &info, sizeof(info)) == (ssize_t)sizeof(info)) {
+    while (agent->watched[WATCH_SIGNALS].revents != 0 &&
+           read(agent->signals, &info, sizeof(info)) == (ssize_t)sizeof(info)) {
         /* The first one lets those finish who wait, a second one does not. */
         if (agent->leaving)
             process_request_stop((int)info.ssi_signo);
@@ -185,11 +186,11 @@ serve(struct agent *agent, struct err *err)
     agent->asked_ms = clock_boot_ms();
     agent->look_ms = agent->asked_ms + AGENT_LOOK_MS;
     while (!agent->leaving || agent_clients_waiting(agent) > 0) {
-        int64_t until_ms = MIN_OF(agent->look_ms, agent_halves_due_ms(agent));
+        int64_t until_ms = MIN_OF(agent_clients_due_ms(agent), agent_halves_due_ms(agent));
         size_t n = agent_clients_watch(agent);
 
-        if (agent->leaving)
-            until_ms = agent_halves_due_ms(agent);
+        if (!agent->leaving)
+            until_ms = MIN_OF(until_ms, agent->look_ms);
         store_loop_watch(agent->loop, agent->watched, n);
         int rc = store_loop_run(agent->loop, until_ms, err);
         store_loop_watch(agent->loop, NULL, 0);

@@ -9,8 +9,6 @@
 #include "base/clock.h"
 #include "restore/standby.h"
 
-enum { WATCH_LISTENER, WATCH_SIGNALS, WATCH_WORKERS, WATCH_CLIENTS };
-
 #define STATUS_MAX MIB
 
 /* ---- places ---- */
@@ -182,6 +180,7 @@ begin(struct agent *agent, struct agent_client *client, const struct wire_reques
     }
     agent->asked_ms = clock_boot_ms();
     agent->n_requests++;
+    client->asked_ms = agent->asked_ms;
     client->verb = request->verb;
     client->ticket = ++agent->last_ticket;
     memcpy(client->name, request->name, sizeof(client->name));
@@ -325,6 +324,24 @@ deliver(struct agent *agent, struct answer *answer)
     }
 }
 
+/* Most answers are there before anybody must be told to wait for them. */
+static bool
+is_untold(const struct agent_client *client)
+{
+    return client->fd >= 0 && client->ticket != 0 && !client->told;
+}
+
+int64_t
+agent_clients_due_ms(const struct agent *agent)
+{
+    int64_t due_ms = INT64_MAX;
+
+    for (size_t i = 0; i < AGENT_CLIENTS_MAX; i++)
+        if (is_untold(&agent->clients[i]))
+            due_ms = MIN_OF(due_ms, agent->clients[i].asked_ms + AGENT_PATIENCE_MS);
+    return due_ms;
+}
+
 void
 agent_clients_answer(struct agent *agent)
 {
@@ -338,10 +355,11 @@ agent_clients_answer(struct agent *agent)
         struct agent_client *client = &agent->clients[i];
         struct wire_answer wait = {.kind = WIRE_ANSWER_WAIT};
 
-        if (client->fd < 0 || client->ticket == 0 || client->told)
+        if (!is_untold(client) || clock_boot_ms() < client->asked_ms + AGENT_PATIENCE_MS)
             continue;
         wait.wait_ms = MAX_OF(client->deadline_ms - clock_boot_ms(), (int64_t)0);
-        client->told = say(client, &wait, -1);
+        (void)say(client, &wait, -1);
+        client->told = true;
     }
 }
 

@@ -26,6 +26,7 @@
 #define AGENT_CLIENTS_MAX 64
 #define AGENT_LOOK_MS 2000    /* how often it looks whether it is still wanted */
 #define AGENT_TEXT_SIZE 256
+#define AGENT_PATIENCE_MS 200 /* who waits longer than this is told how long it may take */
 
 /* Who is connected. */
 struct agent_client {
@@ -33,6 +34,7 @@ struct agent_client {
     uint64_t ticket;        /* 0: has not asked yet */
     enum wire_verb verb;
     bool told;              /* how long it may take */
+    int64_t asked_ms;
     int64_t deadline_ms;
     bool standby;           /* fetch: the server is one, just now */
     char name[WIRE_NAME_SIZE];
@@ -60,6 +62,9 @@ struct agent_origin {
     struct agent_file control;
 };
 
+/* What agent->watched has first; behind it the clients. */
+enum agent_watch { WATCH_LISTENER, WATCH_SIGNALS, WATCH_WORKERS, WATCH_CLIENTS };
+
 struct agent {
     const struct agent_options *options;
     char *config_path;
@@ -81,7 +86,7 @@ struct agent {
     struct fetcher *fetcher;
 
     struct agent_client clients[AGENT_CLIENTS_MAX];
-    struct pollfd watched[3 + AGENT_CLIENTS_MAX];
+    struct pollfd watched[WATCH_CLIENTS + AGENT_CLIENTS_MAX];
     uint64_t last_ticket;
     uint64_t n_requests;
     int64_t since_us;
@@ -108,6 +113,9 @@ void agent_clients_serve(struct agent *agent);
 
 /* Send what the halves have answered, and to who still waits how long it may take. */
 void agent_clients_answer(struct agent *agent);
+
+/* When that must be done again at the latest (clock_boot_ms()). */
+int64_t agent_clients_due_ms(const struct agent *agent);
 
 /* Tell everybody who has connected and not been listened to that this agent leaves. */
 void agent_clients_turn_away(struct agent *agent);
