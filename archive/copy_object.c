@@ -104,7 +104,6 @@ compare(struct copy_object *copy)
     }
     if (object_open(body.data, body.size, copy->name, copy->request.system_id,
                     copy->request.keyring, &theirs, &err) < 0) {
-        (void)err_wrap(&err, "\"%s\" in store \"%s\"", copy->name, store_name(copy->request.to));
         if (err.kind == ERR_INTERNAL)
             end_failed(copy, NULL, &err);
         else
@@ -171,7 +170,6 @@ take_source(struct copy_object *copy)
     struct span body = store_task_body(copy->source);
     if (object_open(body.data, body.size, copy->name, request->system_id, request->keyring,
                     &copy->object, &err) < 0) {
-        (void)err_wrap(&err, "\"%s\" in store \"%s\"", copy->name, store);
         if (err.kind == ERR_INTERNAL)
             end_failed(copy, NULL, &err);
         else

@@ -4,7 +4,7 @@
  *
  * It is read, verified as far as public keys allow (seal, name, system identifier, payload hash)
  * and created in the target if the name is free there; if it is not, what the target has is read
- * and compared. No identity is needed and nothing is ever replaced. What does not verify is not spread.
+ * and compared. No identity is needed, nothing is replaced, what does not verify is not spread.
  *
  * A step machine on the archive's one loop, so that many can be under way. One holds the object,
  * and while it compares a second one.
@@ -49,7 +49,8 @@ bool copy_object_advance(struct copy_object *copy);
 
 /*
  * The result of one that has ended: 0 (created in the target), an outcome (*err is filled unless
- * it is COPY_OBJECT_SAME), or -1: a store failed, see copy_object_failed().
+ * it is COPY_OBJECT_SAME; what it says of a copy that does not verify names neither object nor
+ * store), or -1: a store failed, see copy_object_failed().
  */
 int copy_object_result(const struct copy_object *copy, struct err *err) MUST_USE;
 

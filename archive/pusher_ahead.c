@@ -5,8 +5,8 @@
 
 #include "base/clock.h"
 
-/* Files read at once; more than there are processors does not help. */
-#define PACKING_MAX 4
+/* Files read at once: the workers of a common machine, and one that is next. */
+#define PACKING_MAX 3
 /* Archived files that nobody has asked for yet. */
 #define AHEAD_MAX READY_MAX
 #define JOBS_MAX 256
@@ -120,7 +120,7 @@ begin_asked(struct pusher *pusher)
 
         if (job == NULL || job->step != JOB_WAITING)
             continue;
-        if (!make_room(pusher, pusher_need(job->marked ? job->mark.size : 0)))
+        if (!make_room(pusher, pusher_need_likely(pusher, job->marked ? job->mark.size : 0)))
             return begun;
         pusher_job_begin(job);
         begun = true;
@@ -228,10 +228,7 @@ begin_next(struct pusher *pusher)
         pusher->ready_next++;
         return true;
     }
-    size_t need = pusher_need(mark.size);
-    /* What a worker may need is much more than what it leaves: room on the link is worth more. */
-    if (!fits(pusher, need) ||
-        (tally.packing > 0 && pusher->memory + need > pusher->options.memory_max * 7 / 8))
+    if (!fits(pusher, pusher_need_likely(pusher, mark.size)))
         return false;
     struct job *job = pusher_job_new(pusher, path, name);
     if (job == NULL)

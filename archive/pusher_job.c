@@ -10,6 +10,7 @@
 #define PUT_MS ((int64_t)600 * 1000)
 /* What passes in this time is not worth shutting a gate for. */
 #define RETRY_MS 5000
+#define PERMILLE_ALL 1000
 #define FAILED_REST_MS 5000
 /* PostgreSQL asks again at least once a minute; who does not has gone. */
 #define ABANDONED_MS 90000
@@ -22,8 +23,9 @@ pack(struct work *work)
     struct job *job = (struct job *)(void *)work;
     const struct pusher_options *options = &job->pusher->options;
 
-    job->rc = wal_source_pack(options->archive, options->pgdata, job->path, &job->notices.notices,
-                              &job->object, &job->err);
+    job->rc =
+        wal_source_pack_within(options->archive, options->pgdata, job->path, job->room,
+                               &job->notices.notices, &job->object, &job->err);
 }
 
 /* ---- life ---- */
@@ -140,10 +142,42 @@ pusher_need(uint64_t file_size)
     return (size_t)object_size_bound(file_size);
 }
 
+/* For the compressed bytes; SIZE_MAX: as much as they need. */
+static size_t
+likely_room(const struct pusher *pusher, uint64_t file_size)
+{
+    if (pusher->permille >= PERMILLE_ALL || file_size < MIB)
+        return SIZE_MAX;
+    return (size_t)(file_size / 1000 * pusher->permille);
+}
+
+size_t
+pusher_need_likely(const struct pusher *pusher, uint64_t file_size)
+{
+    size_t room = likely_room(pusher, file_size);
+
+    if (room == SIZE_MAX)
+        return pusher_need(file_size);
+    return room + (size_t)object_size_overhead(file_size);
+}
+
+/* What was packed says what comes next will need; what needed more than ever says it at once. */
+static void
+learn(struct pusher *pusher, uint64_t file_size, size_t held)
+{
+    unsigned now = (unsigned)(held * 1250 / file_size);
+
+    pusher->permille = MAX_OF(MIN_OF(now, (unsigned)PERMILLE_ALL),
+                              pusher->permille - pusher->permille / 8);
+}
+
 void
 pusher_job_begin(struct job *job)
 {
-    job->memory = pusher_need(job->marked ? job->mark.size : 0);
+    uint64_t size = job->marked ? job->mark.size : 0;
+
+    job->room = likely_room(job->pusher, size);
+    job->memory = pusher_need_likely(job->pusher, size);
     job->pusher->memory += job->memory;
     job->step = JOB_PACKING;
     workers_submit(job->pusher->options.workers, &job->work);
@@ -187,7 +221,7 @@ take_mark(struct job *job)
 static void
 take_packed(struct job *job)
 {
-    size_t held = job->rc < 0 ? 0 : job->object.spans[0].size + job->object.spans[1].size;
+    size_t held = job->rc != 0 ? 0 : job->object.spans[0].size + job->object.spans[1].size;
 
     job->pusher->memory += held;
     job->pusher->memory -= job->memory;
@@ -197,8 +231,19 @@ take_packed(struct job *job)
         free_job(job);
         return;
     }
-    if (job->rc == 0)
+    if (job->rc == WAL_SOURCE_NO_ROOM) {
+        /* Once more, with all the room it can need, when there is that. */
+        job->pusher->permille = PERMILLE_ALL;
+        job->pusher->ready_next = 0;
+        job->step = JOB_WAITING;
+        notice_log_done(&job->notices);
+        return;
+    }
+    if (job->rc == 0) {
         take_mark(job);
+        if (job->mark.size >= MIB)
+            learn(job->pusher, job->mark.size, held);
+    }
     if (job->rc < 0 || begin_delivery(job) < 0)
         fail_job(job);
 }

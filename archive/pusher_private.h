@@ -44,6 +44,7 @@ struct job {
     bool answered;  /* somebody was told that it is archived */
     uint64_t order; /* jobs are begun in this order */
     size_t memory;  /* held, or reserved for the worker */
+    size_t room;    /* JOB_PACKING: for the compressed bytes */
     struct wal_object object;
     struct delivery_object packed;
     struct delivery *delivery;
@@ -107,6 +108,7 @@ struct pusher {
     struct reply *replies;
     struct reply **replies_end;
     size_t memory;
+    unsigned permille; /* of a file's size that its compressed bytes will have at most, likely */
     struct window window;
     bool window_full; /* something would have begun with a wider window */
     struct ready ready;
@@ -145,8 +147,11 @@ struct job *pusher_job_new(struct pusher *pusher, const char *path, const struct
 /* The job for this name that counts, or NULL. */
 struct job *pusher_job_find(const struct pusher *pusher, const char *name);
 
-/* How much memory the file needs while it is packed. */
+/* How much memory a file of this size needs while it is packed, at most. */
 size_t pusher_need(uint64_t file_size);
+
+/* How much it is given: what files needed lately and a quarter, so that several find room. */
+size_t pusher_need_likely(const struct pusher *pusher, uint64_t file_size);
 
 /* Hand it to a worker. */
 void pusher_job_begin(struct job *job);

@@ -22,6 +22,7 @@ struct source {
     struct wal_name wal;
     int fd;
     struct stat st;
+    size_t room; /* for the compressed bytes */
 };
 
 int
@@ -154,6 +155,8 @@ pack_content(const struct archive *archive, const struct pgdata *pgdata, struct 
             return -1;
         if (object_packer_write(packer, piece, got, err) < 0)
             return -1;
+        if (object_packer_size(packer) > source->room)
+            return WAL_SOURCE_NO_ROOM;
         if (process_stop_requested() != 0)
             return err_set(err, ERR_TRANSIENT, "interrupted while reading \"%s\"", source->path);
         first = false;
@@ -172,9 +175,11 @@ pack_source(const struct archive *archive, const struct pgdata *pgdata, struct s
     uint64_t size = (uint64_t)source->st.st_size;
 
     object_name_of_wal(&owner, &source->wal, object->name);
-    if (object_packer_new(&archive->format, &archive->writer, size, &object->packer, err) < 0 ||
-        pack_content(archive, pgdata, source, object->packer, notices, err) < 0)
+    if (object_packer_new(&archive->format, &archive->writer, size, &object->packer, err) < 0)
         return -1;
+    int rc = pack_content(archive, pgdata, source, object->packer, notices, err);
+    if (rc != 0)
+        return rc;
     label.created_us = clock_real_us();
     return object_packer_finish(object->packer, &label, &no_index, object->spans, &object->seal,
                                 err);
@@ -184,7 +189,15 @@ int
 wal_source_pack(const struct archive *archive, const struct pgdata *pgdata, const char *path,
                 struct notices *notices, struct wal_object *ret, struct err *err)
 {
-    struct source source = {.path = path, .fd = -1};
+    return wal_source_pack_within(archive, pgdata, path, SIZE_MAX, notices, ret, err);
+}
+
+int
+wal_source_pack_within(const struct archive *archive, const struct pgdata *pgdata,
+                       const char *path, size_t room, struct notices *notices,
+                       struct wal_object *ret, struct err *err)
+{
+    struct source source = {.path = path, .fd = -1, .room = room};
     AUTO(wal_object) struct wal_object object = WAL_OBJECT_INIT;
 
     if (wal_source_name(path, &source.wal, err) < 0 || open_source(&source, err) < 0)
@@ -200,8 +213,9 @@ wal_source_pack(const struct archive *archive, const struct pgdata *pgdata, cons
                        (long long)source.st.st_size);
     object.wal = source.wal;
     object.mark = file_mark_of(&source.st);
-    if (pack_source(archive, pgdata, &source, notices, &object, err) < 0)
-        return -1;
+    int rc = pack_source(archive, pgdata, &source, notices, &object, err);
+    if (rc != 0)
+        return rc;
     *ret = object;
     object = WAL_OBJECT_INIT;
     return 0;

@@ -24,6 +24,10 @@ struct wal_object {
     struct file_mark mark; /* of the file that was read */
 };
 
+enum wal_source_outcome {
+    WAL_SOURCE_NO_ROOM = 1,
+};
+
 #define WAL_OBJECT_INIT ((struct wal_object){.packer = NULL})
 
 /*
@@ -39,6 +43,14 @@ int wal_source_name(const char *path, struct wal_name *ret, struct err *err) MUS
  */
 int wal_source_pack(const struct archive *archive, const struct pgdata *pgdata, const char *path,
                     struct notices *notices, struct wal_object *ret, struct err *err) MUST_USE;
+
+/*
+ * The same, but as soon as the compressed bytes are more than `room`: WAL_SOURCE_NO_ROOM. The
+ * object then is at most room and object_size_overhead() large.
+ */
+int wal_source_pack_within(const struct archive *archive, const struct pgdata *pgdata,
+                           const char *path, size_t room, struct notices *notices,
+                           struct wal_object *ret, struct err *err) MUST_USE;
 
 void wal_object_done(struct wal_object *object);
 

@@ -68,6 +68,12 @@ int object_packer_finish(struct object_packer *packer, const struct object_label
                          const struct object_index *index, struct span *ret_spans,
                          struct seal *ret_seal, struct err *err) MUST_USE;
 
+/* How much is held: the compressed bytes so far, without what finishing adds. */
+size_t object_packer_size(const struct object_packer *packer);
+
+/* The most that finishing adds for a file of this size: header, index, tags. */
+uint64_t object_size_overhead(uint64_t file_size);
+
 /* SHA-256 of the file; valid after object_packer_finish(). */
 const uint8_t *object_packer_digest(const struct object_packer *packer);
 

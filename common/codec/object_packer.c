@@ -86,6 +86,12 @@ object_size_bound(uint64_t file_size)
     return OBJECT_HEADER_MAX + gap_size(size) + frame_size_bound(size);
 }
 
+uint64_t
+object_size_overhead(uint64_t file_size)
+{
+    return OBJECT_HEADER_MAX + gap_size(MIN_OF(file_size, OBJECT_FILE_MAX));
+}
+
 static int
 check_format(const struct object_format *format, uint64_t file_size, struct err *err)
 {
@@ -354,6 +360,12 @@ object_packer_finish(struct object_packer *packer, const struct object_label *la
     if (ret_seal != NULL)
         *ret_seal = seal;
     return 0;
+}
+
+size_t
+object_packer_size(const struct object_packer *packer)
+{
+    return packer->data.size;
 }
 
 const uint8_t *

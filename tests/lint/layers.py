@@ -35,7 +35,7 @@ PRIVATE = re.compile(r"store/(backend|loop|http|s3\w*)\.h|config/(settings_parts
 SYSTEM = re.compile(
     r"(sys|linux|netinet|arpa|net)/\w+(/\w+)*\.h|"
     r"(assert|ctype|dirent|dlfcn|endian|errno|fcntl|fnmatch|ftw|getopt|glob|grp|inttypes|libgen|"
-    r"limits|locale|math|netdb|nmmintrin|poll|pthread|pwd|sched|setjmp|signal|spawn|stdalign|"
+    r"limits|locale|malloc|math|netdb|nmmintrin|poll|pthread|pwd|sched|setjmp|signal|spawn|stdalign|"
     r"stdarg|stdatomic|stdbool|stddef|stdint|stdio|stdlib|stdnoreturn|string|strings|syslog|"
     r"termios|threads|time|uchar|unistd|wchar|cpuid|immintrin|x86intrin|arm_acle)\.h"
 )

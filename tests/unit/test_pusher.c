@@ -64,7 +64,7 @@ put_header(const struct bench *bench, uint64_t number, uint8_t *page)
     memcpy(page + 32, sizes, 8);
 }
 
-/* Bytes that do not compress, so that what is held is known. */
+/* Bytes that do not compress, so that what is held is known; seed 0: nothing but zeros. */
 static void
 write_segment(const struct bench *bench, uint64_t number, uint32_t seed)
 {
@@ -75,7 +75,7 @@ write_segment(const struct bench *bench, uint64_t number, uint32_t seed)
     assert_non_null(bytes);
     for (size_t i = 0; i < bench->segment_size; i++) {
         random = random * 1103515245 + 12345;
-        bytes[i] = (uint8_t)(random >> 16);
+        bytes[i] = seed == 0 ? 0 : (uint8_t)(random >> 16);
     }
     put_header(bench, number, bytes);
     (void)snprintf(path, sizeof(path), "data/pg_wal/%s", segment_name(bench, number));
@@ -442,6 +442,23 @@ memory_has_a_ceiling(void **state)
 }
 
 static void
+what_compresses_worse_than_before_keeps_the_ceiling(void **state)
+{
+    struct bench *bench = *state;
+    size_t ceiling = 2 * (size_t)object_size_bound(SMALL) + MIB;
+
+    for (uint64_t i = 1; i <= 60; i++) {
+        write_segment(bench, i, i / 20 % 2 == 0 ? 0 : 1);
+        make_ready(bench, segment_name(bench, i));
+    }
+    begin(bench, ceiling, true);
+    for (uint64_t i = 1; i <= 60; i++)
+        push_good(bench, i);
+    assert_in_range(bench->memory_peak, SMALL, ceiling);
+    assert_int_equal(archived(bench), 60);
+}
+
+static void
 one_large_segment_alone_may_pass_the_ceiling(void **state)
 {
     struct bench *bench = *state;
@@ -671,6 +688,7 @@ main(void)
         PUSHER_TEST(a_file_that_vanished_is_not_archived),
         PUSHER_TEST(a_strange_name_is_refused_at_once),
         PUSHER_TEST(memory_has_a_ceiling),
+        PUSHER_TEST(what_compresses_worse_than_before_keeps_the_ceiling),
         PUSHER_TEST(one_large_segment_alone_may_pass_the_ceiling),
         PUSHER_TEST(every_size_of_a_segment_is_archived),
         PUSHER_TEST(ten_thousand_ready_files_are_worked_off_in_order),

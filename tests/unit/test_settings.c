@@ -54,7 +54,7 @@ three_settings_suffice_and_the_others_have_their_defaults(void **state)
     assert_int_equal(settings->connect_timeout, 5);
     assert_int_equal(settings->stall_timeout, 20);
     assert_true(settings->agent);
-    assert_int_equal(settings->agent_memory, 48 * MIB);
+    assert_int_equal(settings->agent_memory, 40 * MIB);
     assert_int_equal(settings->spool_max, 256 * MIB);
     assert_null(settings->spool_dir);
     assert_false(settings->encrypted);
