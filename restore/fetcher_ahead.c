@@ -11,6 +11,7 @@
 #define WINDOW_FIRST 4
 #define WINDOW_MAX 64
 #define BACKWARD_MAX 1 /* from the checkpoint to its redo point; further back it is no recovery */
+#define AGAIN_MAX 2
 #define KEEP_MS (5 * 60 * 1000) /* what nobody asks for is not kept on the server's disk for ever \
                                  */
 #define LABEL_MAX 8192
@@ -59,7 +60,7 @@ is_wanted(const struct foresight *sight, const struct errand *errand)
 {
     uint32_t timelines[WAL_ROUTE_CANDIDATES];
 
-    if (is_last(sight, &errand->wal) && sight->again)
+    if (is_last(sight, &errand->wal) && sight->again > 0)
         return sight->position <= sight->last_number + 1;
     if (errand->number < sight->position || errand->number > sight->position + WINDOW_MAX)
         return false;
@@ -176,7 +177,7 @@ ahead_served(struct fetcher *fetcher, const struct errand *errand)
     sight->has_last = true;
     sight->last = errand->wal;
     sight->last_number = errand->number;
-    sight->again = false;
+    sight->again = 0;
 }
 
 void
@@ -363,21 +364,21 @@ is_under_way(const struct fetcher *fetcher, uint64_t number)
 }
 
 /*
- * At the end of recovery the server asks for the last segment once more. A standby does not: it
- * waits for the next one.
+ * At the end of recovery the server asks for the last segment once more, or twice (PostgreSQL 15
+ * and later: next, last, next, last). A standby does not: it waits for the next one.
  */
 static bool
 begin_last_again(struct fetcher *fetcher)
 {
     struct foresight *sight = &fetcher->sight;
 
-    if (!sight->has_last || sight->again || !sight->has_end ||
+    if (!sight->has_last || sight->again == AGAIN_MAX || !sight->has_end ||
         sight->end != sight->last_number + 1 || sight->position < sight->last_number ||
-        sight->position > sight->end || fetcher_find(fetcher, sight->last.text) != NULL ||
+        sight->position > sight->end || is_under_way(fetcher, sight->last_number) ||
         faccessat(fetcher->options.pgdata->directory, "standby.signal", F_OK, 0) == 0 ||
         !may_begin(fetcher))
         return false;
-    sight->again = true;
+    sight->again++;
     begin(fetcher, sight->last.timeline, sight->last_number);
     return true;
 }

@@ -58,7 +58,7 @@ struct foresight {
     bool has_last;
     struct wal_name last; /* was given out last, */
     uint64_t last_number;
-    bool again;              /* and is fetched once more, for the end of recovery */
+    unsigned again;          /* so often it was fetched once more, for the end of recovery */
     int64_t paused_until_ms; /* stores or disk failed */
     unsigned failures;
     int64_t asked_ms;          /* the last time a segment was asked for */

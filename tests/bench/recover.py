@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: PostgreSQL
 """How long recovery waits for its WAL, from a distant region. Run by hand, asserts no time:
 
-    SEAWALL_BIN=build python3 tests/bench/recover.py [--segments 40] [--rounds 3] [--pitr] [ROW...]
+    SEAWALL_BIN=build python3 tests/bench/recover.py [--segments 40] [--rounds 3] [--replay MS...] [--pitr]
 
 Prints tables for docs/benchmarks.md: medians of interleaved runs. An S3 service stands behind a
 simulated link (tests/support/wan.py: as root, with /dev/net/tun), holding the WAL of a pgbench run.
@@ -328,7 +328,7 @@ def main():
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--rtt", type=float, default=80, help="milliseconds")
     parser.add_argument("--mbit", type=float, default=400)
-    parser.add_argument("--replay", type=int, nargs="+", default=[150, 60], help="milliseconds")
+    parser.add_argument("--replay", type=int, nargs="*", default=[150, 60], help="milliseconds")
     parser.add_argument("--compression", default="lz4,zstd")
     parser.add_argument("--to-the-end", action="store_true", help="with the questions at the end")
     parser.add_argument("--no-peers", action="store_true")
