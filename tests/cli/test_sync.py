@@ -214,7 +214,7 @@ def _(t):
     t.equal(findings(sync(t, archive, 12)), [("conflict", "b", name(6))], "conflict")
     t.equal((archive.segment_path("a", 1, 6).read_bytes(),
              archive.segment_path("b", 1, 6).read_bytes()), (whole, other), "both stay")
-    archive.wal(1, [7], stores="b", created=12345)
+    archive.wal(1, [7], stores="b", created=12345, data=crafted.segment(7))
     t.true(archive.segment_path("a", 1, 7).read_bytes() !=
            archive.segment_path("b", 1, 7).read_bytes(), "two objects of one file")
     t.equal(findings(sync(t, archive, 12, "--deep")), [("conflict", "b", name(6))], "the same")

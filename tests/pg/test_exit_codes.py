@@ -171,6 +171,7 @@ def _(t):
 @tap.check("archive_command failures are counted by the server")
 def _(t):
     setup = seawall.Setup(t.dir, [seawall.dir_store("a", t.dir / "a")])
+    setup.write(push_timeout=5)
     pg = t.enter(pgserver.Cluster(t.dir / "primary", wal_segsize=1))
     pg.archive(setup.archive_command())
     os.rename(t.dir / "a", t.dir / "away")
