@@ -90,6 +90,8 @@ class Source:
         result = self.setup.run("seawall-backup", timeout=300)
         if result.code != 0:
             raise tap.Failure("backup: %d\n%s" % (result.code, result.err))
+        # its end is known to the second, and --time takes no earlier one
+        time.sleep(2)
         return result.out.strip().split("\n")[-1]
 
     @contextlib.contextmanager
