@@ -22,6 +22,7 @@ import shutil
 import signal
 import socket
 import statistics
+import subprocess
 import sys
 import threading
 import time
@@ -81,11 +82,11 @@ def helpers(word):
 
 
 def processor(pid):
-    """Seconds of user and system time of a process so far."""
+    """Seconds of user and of system time of a process so far."""
     with contextlib.suppress(OSError, ValueError):
         fields = pathlib.Path("/proc/%d/stat" % pid).read_text().rpartition(") ")[2].split()
-        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
-    return 0.0
+        return tuple(int(field) / os.sysconf("SC_CLK_TCK") for field in fields[11:13])
+    return 0.0, 0.0
 
 
 def peak(pid):
@@ -106,7 +107,7 @@ class Watch(threading.Thread):
 
     def look(self):
         for pid in helpers(self.word) if self.word else []:
-            self.cpu[pid] = max(self.cpu.get(pid, 0), processor(pid))
+            self.cpu[pid] = max(self.cpu.get(pid, 0), sum(processor(pid)))
             self.peaks[pid] = max(self.peaks.get(pid, 0), peak(pid))
 
     def run(self):
@@ -400,32 +401,30 @@ class Bench:
     def profile_one(self, way, compression):
         data = self.backlog.pgdata("data", len(self.backlog.names))
         names = self.backlog.names
-        status = data / "pg_wal" / "archive_status"
-        first = names[0]
-        (status / (first + ".ready")).rename(status / (first + ".ready.later"))
-        for name in names[1:]:
-            (status / (name + ".ready")).rename(status / (name + ".later"))
-        shell(way.command.replace("%p", "pg_wal/" + first), data)
-        agent = helpers(way.word)
+        out = self.dir / "perf.data"
+        runtime = self.dir / "run"
+        shutil.rmtree(runtime, ignore_errors=True)
+        runtime.mkdir(mode=0o700)
+        # who may not be dumped cannot be looked at from outside: perf starts it
+        recorder = subprocess.Popen(
+            ["perf", "record", "-q", "-e", "cpu-clock:u", "-F", "999", "--call-graph",
+             "dwarf,4096", "-o", str(out), "--", seawall.program("seawall-agent"), "--config",
+             way.word, "--runtime-dir", str(runtime), "--foreground"], cwd=data,
+            stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL, preexec_fn=tap.die_with_parent())
+        tap.wait_for(lambda: list(runtime.glob("*.sock")), 60, "the agent")
+        agent = [pid for pid in helpers(way.word) if pid != recorder.pid]
         if len(agent) != 1:
             fail("%d agents" % len(agent))
-        for name in names[1:]:
-            (status / (name + ".later")).rename(status / (name + ".ready"))
-        out = self.dir / "perf.data"
-        recorder = tap.subprocess.Popen(
-            ["perf", "record", "-q", "-e", "cpu-clock", "-F", "499", "--call-graph",
-             "dwarf,16384", "-o", str(out), "-p", str(agent[0])],
-            stdin=tap.subprocess.DEVNULL)
-        time.sleep(1)
         before, begin = processor(agent[0]), time.monotonic()
-        for name in names[1:]:
-            shell(way.command.replace("%p", "pg_wal/" + name), data)
-        seconds, cpu = time.monotonic() - begin, processor(agent[0]) - before
-        recorder.send_signal(signal.SIGINT)
-        recorder.wait(60)
+        command = "SEAWALL_RUNTIME_DIR=%s %s" % (runtime, way.command.partition(" ")[2])
+        for name in names:
+            shell(command.replace("%p", "pg_wal/" + name), data)
+        seconds, after = time.monotonic() - begin, processor(agent[0])
+        os.kill(agent[0], signal.SIGTERM)
+        recorder.wait(120)
         os.chdir(self.dir)
-        way.end()
-        self.print_profile(out, compression, len(names) - 1, seconds, cpu)
+        self.print_profile(out, compression, len(names), seconds,
+                           [b - a for a, b in zip(before, after)])
 
     @staticmethod
     def print_profile(data, compression, n, seconds, cpu):
@@ -438,12 +437,14 @@ class Bench:
                 counts[next((phase for frame in frames for phase, pattern in PHASES
                              if re.search(pattern, frame)), "other")] += 1
         total = sum(counts.values()) or 1
+        user, kernel = cpu
         print("\n| agent, %s, loopback by HTTPS | CPU ms a segment |\n|---|---:|" % compression)
         for phase, count in counts.most_common():
-            print("| %s | %.1f |" % (phase, 1000 * cpu / n * count / total))
-        print("| all | %.1f |" % (1000 * cpu / n))
+            print("| %s | %.1f |" % (phase, 1000 * user / n * count / total))
+        print("| in the kernel: read, send | %.1f |" % (1000 * kernel / n))
+        print("| all | %.1f |" % (1000 * sum(cpu) / n))
         print("\n%.0f MB/s of WAL for each core that the agent used; %.2f s in all" % (
-            n * 16 * MIB / 1e6 / cpu if cpu else 0, seconds))
+            n * 16 * MIB / 1e6 / sum(cpu) if sum(cpu) else 0, seconds))
 
     def run(self):
         if self.link:
