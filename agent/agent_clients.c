@@ -317,10 +317,13 @@ deliver(struct agent *agent, struct answer *answer)
         finish(client, WIRE_ANSWER_ABSENT, -1);
     } else if (answer->rc < 0) {
         finish_failed(agent, client, &answer->err);
-    } else if (answer->rc > 0) {
+    } else if (answer->rc == 0) {
+        finish(client, WIRE_ANSWER_OK, answer->file);
+    } else if (client->verb == WIRE_FETCH && answer->rc == FETCH_ABSENT) {
         finish(client, WIRE_ANSWER_ABSENT, -1);
     } else {
-        finish(client, WIRE_ANSWER_OK, answer->file);
+        (void)err_set(&answer->err, ERR_INTERNAL, "the agent found something nobody asked for");
+        finish_failed(agent, client, &answer->err);
     }
 }
 

@@ -175,8 +175,8 @@ plan_target_read(const struct json_t *object, struct recovery_target *target, st
         return -1;
     switch (target->kind) {
     case TARGET_TIME:
-        return json_read_integer(json_read_member(object, "time_us"), "time_us", INT64_MIN,
-                                 INT64_MAX, &target->time_us, err);
+        return json_read_integer(json_read_member(object, "time_us"), "time_us", TARGET_TIME_MIN,
+                                 TARGET_TIME_MAX, &target->time_us, err);
     case TARGET_LSN:
         return plan_read_lsn(object, "lsn", &target->lsn, err);
     case TARGET_XID:

@@ -13,6 +13,9 @@
 
 #include "base/err.h"
 
+/* What --time can say: the years 1970 to 9999, and a day more at both ends for the zones. */
+#define TARGET_TIME_MIN INT64_C(-86400000000)
+#define TARGET_TIME_MAX INT64_C(253402387199999999)
 #define TARGET_NAME_SIZE 64 /* PostgreSQL's limit for a restore point, with its NUL */
 #define TARGET_EVENT_SIZE 192
 #define TARGET_TEXT_SIZE 1024

@@ -29,10 +29,10 @@ target_time_text(int64_t time_us, char *text, size_t size)
     /* Fractions count forwards, also before 1970 (a zone can lead there). */
     if (us < 0)
         us += US_PER_S;
-    (void)clock_text(time_us - us, whole);
+    (void)clock_text(time_us, whole);
     if (us != 0) {
         (void)snprintf(fraction, sizeof(fraction), ".%06d", (int)us);
-        for (size_t length = strlen(fraction); fraction[length - 1] == '0'; length--)
+        for (size_t length = strlen(fraction); length > 0 && fraction[length - 1] == '0'; length--)
             fraction[length - 1] = '\0';
     }
     (void)snprintf(text, size, "%.10s %.8s%s+00", whole, whole + 11, fraction);

@@ -8,6 +8,7 @@
 
 static int approved_code = -1;
 static int unapproved_exit;
+static bool answers_server; /* the restore side is guarded */
 
 int
 exit_code(enum exit_side side, enum err_kind kind)
@@ -46,10 +47,20 @@ on_exit_check(int code, void *context UNUSED)
     _exit(unapproved_exit);
 }
 
+/* Every other code up to 125 would be "the end of WAL", whatever was meant by it. */
+static bool
+is_readable(int code)
+{
+    return code == EXIT_DONE || code == EXIT_PROVEN_ABSENT ||
+           (code >= exit_code(EXIT_SIDE_RESTORE, ERR_TRANSIENT) &&
+            code <= exit_code(EXIT_SIDE_RESTORE, ERR_INTERNAL));
+}
+
 int
 exit_guard(enum exit_side side, struct err *err)
 {
     unapproved_exit = exit_code(side, ERR_INTERNAL);
+    answers_server = side == EXIT_SIDE_RESTORE;
     if (on_exit(on_exit_check, NULL) != 0)
         return err_memory(err, "exit guard");
     return 0;
@@ -58,6 +69,6 @@ exit_guard(enum exit_side side, struct err *err)
 int
 exit_approve(int code)
 {
-    approved_code = code;
-    return code;
+    approved_code = answers_server && !is_readable(code) ? unapproved_exit : code;
+    return approved_code;
 }

@@ -31,7 +31,11 @@ int exit_code(enum exit_side side, enum err_kind kind);
  */
 int exit_guard(enum exit_side side, struct err *err) MUST_USE;
 
-/* Allow this code and return it: `return exit_approve(code)` in main(). */
+/*
+ * Allow this code and return it: `return exit_approve(code)` in main(). On the guarded restore side
+ * a code that is none of its own becomes the internal error, for an outcome nobody thought of must
+ * not read as the end of WAL.
+ */
 int exit_approve(int code);
 
 #endif

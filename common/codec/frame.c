@@ -158,30 +158,34 @@ struct frame_decoder {
     uint8_t header[FRAME_HEADER_MAX];
 };
 
-static int
-new_decoder(enum compression compression, struct frame_decoder **ret_decoder, struct err *err)
+/* NULL when it failed. */
+static struct frame_decoder *
+new_decoder(enum compression compression, struct err *err)
 {
     const struct frame_ops *ops = ops_of(compression);
 
-    if (ops == NULL)
-        return err_set(err, ERR_INTERNAL, "unknown compression %d", (int)compression);
+    if (ops == NULL) {
+        (void)err_set(err, ERR_INTERNAL, "unknown compression %d", (int)compression);
+        return NULL;
+    }
     AUTO(frame_decoder) struct frame_decoder *decoder = calloc(1, sizeof(*decoder));
-    if (decoder == NULL)
-        return err_memory(err, "decompressor");
+    if (decoder == NULL) {
+        (void)err_memory(err, "decompressor");
+        return NULL;
+    }
     decoder->ops = ops;
     if (ops->decode_begin(&decoder->state, err) < 0)
-        return -1;
-    *ret_decoder = TAKE_PTR(decoder);
-    return 0;
+        return NULL;
+    return TAKE_PTR(decoder);
 }
 
 int
 frame_decoder_new(enum compression compression, uint64_t file_size, frame_sink sink, void *context,
                   struct frame_decoder **ret_decoder, struct err *err)
 {
-    AUTO(frame_decoder) struct frame_decoder *decoder = NULL;
+    AUTO(frame_decoder) struct frame_decoder *decoder = new_decoder(compression, err);
 
-    if (new_decoder(compression, &decoder, err) < 0)
+    if (decoder == NULL)
         return -1;
     decoder->piece = malloc(FRAME_PIECE_SIZE);
     if (decoder->piece == NULL)
@@ -197,9 +201,9 @@ int
 frame_decoder_new_into(enum compression compression, uint64_t file_size, uint8_t *file,
                        struct frame_decoder **ret_decoder, struct err *err)
 {
-    struct frame_decoder *decoder = NULL;
+    struct frame_decoder *decoder = new_decoder(compression, err);
 
-    if (new_decoder(compression, &decoder, err) < 0)
+    if (decoder == NULL)
         return -1;
     decoder->into = file;
     decoder->left = file_size;

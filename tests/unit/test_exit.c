@@ -64,6 +64,22 @@ ends_with(enum exit_side side, int approved, int code)
     return WEXITSTATUS(status);
 }
 
+/* The exit code of a guarded child that ends with what is approved. */
+static int
+approves(enum exit_side side, int code)
+{
+    struct err err = ERR_INIT;
+    int status = 0;
+    pid_t pid = fork();
+
+    assert_true(pid >= 0);
+    if (pid == 0)
+        exit(exit_guard(side, &err) < 0 ? 99 : exit_approve(code));
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    assert_true(WIFEXITED(status));
+    return WEXITSTATUS(status);
+}
+
 static void
 only_an_approved_code_leaves_a_guarded_process(void **state UNUSED)
 {
@@ -77,6 +93,20 @@ only_an_approved_code_leaves_a_guarded_process(void **state UNUSED)
     assert_int_equal(ends_with(EXIT_SIDE_ARCHIVE, 13, 13), 13);
 }
 
+static void
+an_outcome_nobody_thought_of_is_not_the_end_of_wal(void **state UNUSED)
+{
+    for (int code = 2; code < 200; code++)
+        assert_int_equal(approves(EXIT_SIDE_RESTORE, code), 205);
+    for (int code = 206; code < 256; code++)
+        assert_int_equal(approves(EXIT_SIDE_RESTORE, code), 205);
+    for (int code = 200; code <= 205; code++)
+        assert_int_equal(approves(EXIT_SIDE_RESTORE, code), code);
+    assert_int_equal(approves(EXIT_SIDE_RESTORE, 0), 0);
+    assert_int_equal(approves(EXIT_SIDE_RESTORE, 1), 1);
+    assert_int_equal(approves(EXIT_SIDE_ARCHIVE, 17), 17);
+}
+
 int
 main(void)
 {
@@ -84,6 +114,7 @@ main(void)
         cmocka_unit_test(every_kind_has_the_code_of_the_table),
         cmocka_unit_test(no_failure_can_be_misread_by_postgresql),
         cmocka_unit_test(only_an_approved_code_leaves_a_guarded_process),
+        cmocka_unit_test(an_outcome_nobody_thought_of_is_not_the_end_of_wal),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

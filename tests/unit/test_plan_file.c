@@ -192,6 +192,23 @@ what_is_no_plan_is_refused(void **state UNUSED)
 }
 
 static void
+a_time_that_no_option_can_say_is_refused(void **state UNUSED)
+{
+    static const int64_t times[] = {INT64_MIN, TARGET_TIME_MIN - 1, TARGET_TIME_MAX + 1, INT64_MAX};
+    struct plan plan = good_plan();
+    struct plan again;
+    struct err err = ERR_INIT;
+    char text[TEXT_SIZE];
+
+    for (size_t i = 0; i < ARRAY_SIZE(times); i++) {
+        plan.target = (struct recovery_target){.kind = TARGET_TIME, .time_us = times[i]};
+        text_of(&plan, text);
+        assert_int_equal(parse(text, &again, &err), -1);
+        assert_int_equal(err.kind, ERR_CORRUPT);
+    }
+}
+
+static void
 a_plan_goes_into_a_new_private_file_and_comes_back(void **state)
 {
     const struct scratch *scratch = *state;
@@ -247,6 +264,7 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_plan_of_every_target_comes_back_as_it_was),
         cmocka_unit_test(what_is_no_plan_is_refused),
+        cmocka_unit_test(a_time_that_no_option_can_say_is_refused),
         cmocka_unit_test_setup_teardown(a_plan_goes_into_a_new_private_file_and_comes_back,
                                         scratch_setup, scratch_teardown),
         cmocka_unit_test_setup_teardown(an_empty_file_and_a_large_one_are_no_plans, scratch_setup,
