@@ -36,7 +36,10 @@ struct absence {
 
 #define ABSENCE_INIT ((struct absence){.n = 0})
 
-/* Ask a store about a file it has just said not to have. The question is not needed any longer. */
+/*
+ * Ask a store about a file that it has just said not to have, or is being asked for. The question
+ * is not needed any longer.
+ */
 void absence_begin(struct absence *absence, struct store *store,
                    const struct absence_question *question);
 

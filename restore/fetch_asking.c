@@ -40,6 +40,8 @@ ask(struct fetch_task *task, struct fetch_source *source)
     if (store_start_get(source->store, task->object_name, &whole, &limits, &source->task,
                         &source->err) < 0)
         source->answer = ANSWER_FAILED;
+    else if (task->options.doubted && !task->options.ahead)
+        fetch_ask_evidence(task, source);
 }
 
 static void

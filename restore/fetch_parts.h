@@ -26,6 +26,7 @@ struct fetch_source {
     int64_t deadline_ms; /* of the task */
     unsigned press;      /* how often the fetch had been pressed when it was asked */
     struct absence absence;
+    bool proving;          /* the questions of `absence` are asked already, in this round */
     struct err err;        /* ANSWER_BAD, ANSWER_FAILED */
     enum err_kind noticed; /* what was last said about it */
 };
@@ -82,6 +83,9 @@ bool fetch_step_verifying(struct fetch_task *task);
 
 /* Every source has answered in vain. */
 void fetch_end_round(struct fetch_task *task);
+
+/* Ask a store for evidence, if it has not been asked since somebody waits. */
+void fetch_ask_evidence(struct fetch_task *task, struct fetch_source *source);
 
 /* Every store has answered "absent" or failed: ask those that said "absent" for evidence. */
 void fetch_begin_proof(struct fetch_task *task);

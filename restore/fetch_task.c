@@ -95,6 +95,7 @@ step_round(struct fetch_task *task)
 
         archive_reopen_store(task->options.archive, i);
         source->store = task->options.archive->stores[i].store;
+        source->proving = false;
         /* Damage stays what it is. */
         if (source->answer != ANSWER_BAD)
             source->answer = ANSWER_NONE;
@@ -201,6 +202,9 @@ fetch_task_new(const struct fetch_task_options *options, struct fetch_task **ret
     task->owner =
         (struct object_owner){options->archive->settings->cluster, options->pgdata->system_id};
     task->wal = wal;
+    /* The server asks for histories to learn that there are none. */
+    if (wal.kind == WAL_NAME_HISTORY)
+        task->options.doubted = true;
     task->n_sources = options->archive->n_stores;
     object_name_of_wal(&task->owner, &task->wal, task->object_name);
     task->placement = (struct placement){
@@ -256,9 +260,11 @@ fetch_task_press(struct fetch_task *task, int64_t deadline_ms, struct notices *n
     task->options.deadline_ms = deadline_ms;
     task->options.notices = notices;
     task->press++;
-    for (size_t i = 0; i < task->n_sources; i++)
+    for (size_t i = 0; i < task->n_sources; i++) {
+        task->sources[i].proving = false;
         if (task->sources[i].answer != ANSWER_PENDING)
             task->sources[i].answer = ANSWER_NONE;
+    }
 }
 
 int

@@ -36,6 +36,7 @@ struct fetch_task_options {
     const char *name;            /* %f */
     int64_t deadline_ms;
     bool ahead;
+    bool doubted; /* it is probably not there: evidence is asked for together with the file */
 };
 
 /* Read %f by the grammar of wal_name.h. 0 or -1 (ERR_CONFIG). */

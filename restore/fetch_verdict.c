@@ -57,7 +57,7 @@ fetch_report_failure(const struct fetch_task *task, struct err *err)
 /* ---- absence ---- */
 
 void
-fetch_begin_proof(struct fetch_task *task)
+fetch_ask_evidence(struct fetch_task *task, struct fetch_source *source)
 {
     struct absence_question question = {
         .owner = &task->owner,
@@ -66,13 +66,19 @@ fetch_begin_proof(struct fetch_task *task)
         .retry_ms = ROUND_RETRY_MS,
     };
 
-    for (size_t i = 0; i < task->n_sources; i++) {
-        struct fetch_source *source = &task->sources[i];
+    if (source->proving)
+        return;
+    absence_done(&source->absence);
+    absence_begin(&source->absence, source->store, &question);
+    source->proving = true;
+}
 
-        absence_done(&source->absence);
-        if (source->answer == ANSWER_ABSENT)
-            absence_begin(&source->absence, source->store, &question);
-    }
+void
+fetch_begin_proof(struct fetch_task *task)
+{
+    for (size_t i = 0; i < task->n_sources; i++)
+        if (task->sources[i].answer == ANSWER_ABSENT)
+            fetch_ask_evidence(task, &task->sources[i]);
 }
 
 static int

@@ -31,6 +31,7 @@ fetcher_begin(struct fetcher *fetcher, const struct wal_name *wal, enum errand_s
         .name = wal->text,
         .deadline_ms = deadline_ms,
         .ahead = state == ERRAND_AHEAD,
+        .doubted = ahead_doubts(fetcher, wal),
     };
     if (fetch_task_new(&options, &errand->task, err) < 0)
         return NULL;

@@ -48,6 +48,15 @@ ahead_learn(struct fetcher *fetcher, const struct wal_history *history)
     fetcher->sight.has_end = false;
 }
 
+bool
+ahead_doubts(const struct fetcher *fetcher, const struct wal_name *wal)
+{
+    const struct foresight *sight = &fetcher->sight;
+
+    return sight->has_end && wal->kind == WAL_NAME_SEGMENT &&
+           wal_name_segment_number(wal, (uint32_t)sight->segment_size) >= sight->end;
+}
+
 static bool
 is_last(const struct foresight *sight, const struct wal_name *wal)
 {

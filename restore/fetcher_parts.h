@@ -101,6 +101,9 @@ void ahead_foresee(struct fetcher *fetcher);
 /* Somebody asks for this segment. */
 void ahead_asked(struct fetcher *fetcher, const struct wal_name *wal);
 
+/* Does what is known say that there is no such segment? It is to be asked for all the same. */
+bool ahead_doubts(const struct fetcher *fetcher, const struct wal_name *wal);
+
 /* It is not there yet, and somebody waits. */
 void ahead_waited(struct fetcher *fetcher);
 

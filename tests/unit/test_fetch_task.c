@@ -41,7 +41,7 @@ scene_done(struct scene *scene)
 DEFINE_CLEANUP(scene, struct scene, scene_done);
 
 static void
-start(struct scene *scene, const char *name, bool ahead, bool workers)
+start_doubted(struct scene *scene, const char *name, bool ahead, bool workers, bool doubted)
 {
     struct fetch_bench *bench = scene->bench;
     struct fetch_task_options options = {
@@ -54,11 +54,18 @@ start(struct scene *scene, const char *name, bool ahead, bool workers)
         .name = name,
         .deadline_ms = clock_boot_ms() + BENCH_LATER_MS,
         .ahead = ahead,
+        .doubted = doubted,
     };
     struct err err = ERR_INIT;
 
     if (fetch_task_new(&options, &scene->task, &err) < 0)
         fail_msg("%s", err.text);
+}
+
+static void
+start(struct scene *scene, const char *name, bool ahead, bool workers)
+{
+    start_doubted(scene, name, ahead, workers, false);
 }
 
 /* Until the worker has given it back. */
@@ -232,6 +239,43 @@ a_gap_is_looked_at_twice(void **state)
     assert_int_equal(err.kind, ERR_CONFLICT);
 }
 
+/* Asked for evidence before it is needed: neither what is there nor a gap is overlooked. */
+static void
+a_doubted_file_is_judged_as_any_other(void **state)
+{
+    struct fetch_bench *bench = *state;
+    char name[WAL_NAME_SIZE];
+    struct err err;
+
+    fetch_bench_put(bench, 0, 1, 2, 2);
+    fetch_bench_put(bench, 1, 1, 2, 2);
+    (void)fetch_bench_name(1, 3, name);
+    for (int ahead = 0; ahead < 2; ahead++) {
+        AUTO(scene) struct scene scene;
+
+        scene_init(&scene, bench);
+        start_doubted(&scene, name, ahead == 1, true, true);
+        if (ahead == 1)
+            fetch_task_press(scene.task, clock_boot_ms() + BENCH_LATER_MS,
+                             &bench->notices.notices);
+        assert_int_equal(finish(&scene, &err), FETCH_ABSENT);
+    }
+
+    AUTO(scene) struct scene gap;
+    scene_init(&gap, bench);
+    fetch_bench_put(bench, 1, 1, 4, 4);
+    start_doubted(&gap, name, false, true, true);
+    assert_int_equal(finish(&gap, &err), -1);
+    assert_int_equal(err.kind, ERR_CONFLICT);
+
+    AUTO(scene) struct scene there;
+    scene_init(&there, bench);
+    fetch_bench_put(bench, 1, 1, 3, 3);
+    start_doubted(&there, name, false, true, true);
+    assert_int_equal(finish(&there, &err), 0);
+    assert_true(brought(&there, 3));
+}
+
 static void
 an_eventual_store_is_asked_twice(void **state)
 {
@@ -314,6 +358,7 @@ main(void)
         FETCH_BENCH_TEST(no_word_from_before_the_question_counts),
         FETCH_BENCH_TEST(pressed_it_proves_an_absence),
         FETCH_BENCH_TEST(a_gap_is_looked_at_twice),
+        FETCH_BENCH_TEST(a_doubted_file_is_judged_as_any_other),
         FETCH_BENCH_TEST(an_eventual_store_is_asked_twice),
         FETCH_BENCH_TEST(a_stop_request_ends_the_waiting),
         FETCH_BENCH_TEST(what_is_late_at_a_worker_is_not_waited_for),
