@@ -15,7 +15,8 @@ delete markers (versioned=True); path style only; TLS with certificate=(pem, key
 
 The journal, for checkers (times are time.monotonic(), the same in every process):
     s3.journal      every Version ever stored, markers too: key, id, time, sha256, size,
-                    conditional, marker, by ("client" or "test"), gone (time of removal or None)
+                    conditional, marker, by ("client", "test", or "link": altered on its way),
+                    gone and gone_by (time of removal and by whom, or None)
     s3.exchanges    every Exchange: kind, key, started, ended, what was sent, the fault's name
     s3.data(v)      the bytes of a version, also of one that is gone
 
@@ -63,7 +64,12 @@ class Version:
         self.key, self.id, self.time = key, "v%06d" % number, time.monotonic()
         self.sha256 = hashlib.sha256(data).hexdigest() if not marker else None
         self.size, self.conditional, self.by, self.marker = len(data), conditional, by, marker
-        self.gone = None
+        self.gone = self.gone_by = None
+
+    def remove(self, by):
+        """From now on the bucket does not have it any more."""
+        if self.gone is None:
+            self.gone, self.gone_by = time.monotonic(), by
 
     def __repr__(self):
         return "<%s %s %s>" % (self.key, self.id, "marker" if self.marker else self.sha256[:8])
@@ -180,12 +186,12 @@ class Exchange:
 
     def hang_up(self):
         """End the connection in order (FIN)."""
-        self.lost = True
+        self.lost = not self.whole
         raise Lost
 
     def reset(self):
         """End the connection with RST."""
-        self.lost = True
+        self.lost = not self.whole
         self.connection.abort()
         raise Lost
 
@@ -227,6 +233,7 @@ class Connection:
 
     def __init__(self, bucket, sock):
         self.bucket, self.sock, self.buffer = bucket, sock, b""
+        self.over = False       # no further request
         self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
     def handshake(self):
@@ -324,17 +331,17 @@ class Bucket(contextlib.AbstractContextManager):
     forbids: actions answered with 403 AccessDenied: "put", "get", "list", "delete", and "absent"
     for a get of what is not there, as without ListBucket. condition: what becomes of
     If-None-Match: "kept", or "ignored". keeps_hidden: a delete marker does not free its key.
-    versioned: a delete leaves a marker, a put over something leaves it underneath. clock_s: its
+versioned: a delete leaves a marker, a put over something leaves it underneath. clock_s: its
     clock is ahead so far. lag_s: gets and lists see what is older than that only. delay_s: it
     thinks so long before each answer. spoils: it stores other bytes than it got. exists=False:
-    every request is answered with NoSuchBucket. credentials: {id: secret or (secret, token)}."""
+    every request is answered with NoSuchBucket. receive_buffer: bytes the kernel may take ahead. credentials: {id: secret or (secret, token)}."""
 
     def __init__(self, name="bucket", region="us-east-1", root="root", versioned=False,
                  certificate=None, ca_file=None, tls=None, host="127.0.0.1", **properties):
         self.name, self.region, self.root, self.versioned = name, region, root, versioned
         self.forbids, self.condition, self.keeps_hidden = (), "kept", False
         self.clock_s, self.lag_s, self.delay_s = 0, 0, 0
-        self.spoils, self.exists = False, True
+        self.spoils, self.exists, self.receive_buffer = False, True, None
         self.credentials = {ACCESS: SECRET}
         for key, value in properties.items():
             if not hasattr(self, key):
@@ -367,6 +374,8 @@ class Bucket(contextlib.AbstractContextManager):
             self.listener = socket.create_server((self.host, self.port), backlog=256,
                                                  family=socket.AF_INET6 if ":" in self.host
                                                  else socket.AF_INET)
+            if self.receive_buffer:
+                self.listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, self.receive_buffer)
             self.port = self.listener.getsockname()[1]
             threading.Thread(target=self._accept, args=(self.listener,), daemon=True).start()
 
@@ -446,7 +455,7 @@ class Bucket(contextlib.AbstractContextManager):
             self.requests[exchange.method, "" if exchange.kind == "list" else exchange.key] += 1
             self._take_rule(exchange)
         self._run(exchange)
-        if exchange.headers.get("connection", "").lower() == "close":
+        if connection.over:
             raise Lost
 
     def _take_rule(self, exchange):
@@ -470,7 +479,7 @@ class Bucket(contextlib.AbstractContextManager):
             if self.delay_s:
                 exchange.stall(self.delay_s)
             exchange.reply()
-        except (Lost, OSError):
+        except OSError:
             exchange.lost = True
             raise
         finally:
@@ -531,23 +540,26 @@ class Bucket(contextlib.AbstractContextManager):
 
     def erase(self, key):
         """Remove every version, as nobody can under Object Lock."""
+        self._erase(key, "test")
+
+    def _erase(self, key, by):
         with self.lock:
             for version in self._keys.get(key, []):
-                version.gone = version.gone or time.monotonic()
+                version.remove(by)
 
     def restore(self, key):
         """Remove the delete markers of a key."""
         with self.lock:
             for version in self._keys.get(key, []):
                 if version.marker:
-                    version.gone = version.gone or time.monotonic()
+                    version.remove("test")
 
     def rollback(self, moment):
         """Show the state of an earlier time.monotonic()."""
         with self.lock:
             for version in self.journal:
                 if version.time > moment:
-                    version.gone = version.gone or time.monotonic()
+                    version.remove("test")
 
     def keys(self, prefix=""):
         """What a whole list shows, sorted."""
@@ -582,14 +594,14 @@ class Bucket(contextlib.AbstractContextManager):
         self._blobs.setdefault(version.sha256, data)
         if not self.versioned:
             for old in self._keys.get(key, []):
-                old.gone = old.gone or version.time
+                old.remove(by)
         return self._add(version)
 
     def _delete(self, key, by):
         if self.versioned:
             self._add(Version(key, len(self.journal), b"", False, by, marker=True))
         else:
-            self.erase(key)
+            self._erase(key, by)
 
     def perform(self, exchange):
         """Do a request; returns the model's answer."""
@@ -651,7 +663,8 @@ class Bucket(contextlib.AbstractContextManager):
         data = exchange.body
         if self.spoils:
             data = data[:-1] + bytes([data[-1] ^ 1]) if data else b"?"
-        exchange.version = self.keep(exchange.key, data, condition == "*", "client")
+        exchange.version = self.keep(exchange.key, data, condition == "*",
+                                     "link" if self.spoils else "client")
         answer = Answer(200, b"", [("ETag", '"%s"' % hashlib.md5(exchange.body).hexdigest())])
         if self.versioned:
             answer.set("x-amz-version-id", exchange.version.id)

@@ -97,7 +97,7 @@ def spoil_request(bit=0):
     def run(x):
         data = flipped(x.read_body(), bit)
         with x.bucket.lock:
-            x.version = x.bucket.keep(x.key, data, True, "client")
+            x.version = x.bucket.keep(x.key, data, True, "link")
         x.reply(models3.Answer(200, b"", [("ETag", '"%s"' % hashlib.md5(data).hexdigest()),
                                           ("Content-Length", "0")]))
     return run
@@ -185,6 +185,7 @@ def cut_bytes(at, fin=False):
         data = raw[:place(at, len(raw))]
         if data:
             x.send(data)
+        x.whole = len(data) == len(raw)
         # what is in flight would be discarded by the RST
         x.stall(0.05)
         x.hang_up() if fin else x.reset()
@@ -203,9 +204,10 @@ def trickle(rate=20, at=0):
         for i in range(at_once, len(raw), step):
             if x.rule.lifted:
                 x.send(raw[i:])
-                return
+                break
             x.send(raw[i:i + step])
             x.stall(step / rate)
+        x.whole = True
     return run
 
 
@@ -217,6 +219,7 @@ def stall_answer(at=0, seconds=None):
         x.send(raw[:max(1, place(at, len(raw)))])
         x.stall(seconds)
         x.send(raw[max(1, place(at, len(raw))):])
+        x.whole = True
     return run
 
 
@@ -275,6 +278,15 @@ def alter(change, recount=True):
 
 
 @act
+def append(data):
+    """A good answer with bytes behind its length."""
+    def run(x):
+        x.reply()
+        x.send(data)
+    return run
+
+
+@act
 def flip(bit):
     """One bit of the body is another."""
     def change(answer):
@@ -305,6 +317,16 @@ def interim(count, then=True):
         if not then:
             x.hang_up()
         x.send(answer.raw())
+        x.whole = True
+    return run
+
+
+@act
+def close_behind():
+    """A good answer, and then the connection ends without a word."""
+    def run(x):
+        x.reply()
+        x.connection.over = True
     return run
 
 
