@@ -10,8 +10,8 @@
 #define ONE_DEADLINE_MS (10 * 60 * 1000)
 
 /*
- * Each answer lets one more request fly, so that a few objects do not open many connections. At 25 ms
- * an answer the most bring 5,000 objects a second, which is what two processors judge.
+ * Each answer lets one more request fly, so that a few objects do not open many connections. At 25
+ * ms an answer the most bring 5,000 objects a second, about what two processors judge.
  */
 #define REQUESTS_FIRST 16
 #define REQUESTS_MAX 128

@@ -12,7 +12,7 @@
 #include "wal/wal_indexer.h"
 #include "wal/wal_seam.h"
 
-#define RING 256                 /* segments between the first not handed out and the last asked for */
+#define RING 256                  /* segments from the next one to hand out to the last asked for */
 #define INDEXES_MEMORY (48 * MIB) /* of them all; one more is read when it is the next */
 #define FIRST_BYTES (72 * KIB) /* the whole first encrypted chunk: most indexes are in there */
 #define READ_TIMEOUT_MS (5 * 60 * 1000)
@@ -239,11 +239,13 @@ judge_item(void *context, const struct muster_item *item, size_t store, struct s
 }
 
 static int
-item_failed(void *context, const struct muster_item *item UNUSED, size_t store UNUSED,
-            int outcome UNUSED, const struct err *why, struct err *err UNUSED)
+item_failed(void *context, const struct muster_item *item, size_t store, int outcome,
+            const struct err *why, struct err *err UNUSED)
 {
     const struct scanner *scanner = context;
 
+    if (scanner->scan->bad_copy != NULL && (outcome > 0 || why->kind == ERR_CORRUPT))
+        scanner->scan->bad_copy(scanner->scan->context, item->number, store);
     notice_err(scanner->scan->work->notices, LOG_WARNING, why, "a copy is passed over");
     return 0;
 }
@@ -407,6 +409,11 @@ wal_scan_run(const struct wal_scan *scan, struct wal_scan_cost *ret_cost, struct
     for (size_t i = 0; i < scanner.n_slots; i++)
         slot_done(&slots[i]);
     buf_done(&scanner.crossing_bytes);
+    scanner.cost.took_ms = clock_boot_ms() - scanner.progress.started_ms;
+    scan->work->cost.requests += scanner.cost.requests;
+    scan->work->cost.bytes += scanner.cost.bytes;
+    scan->work->cost.whole += scanner.cost.whole;
+    scan->work->cost.took_ms += scanner.cost.took_ms;
     if (ret_cost != NULL)
         *ret_cost = scanner.cost;
     return rc;
@@ -416,6 +423,17 @@ int
 wal_scan_records(struct plan_work *work, uint64_t number, wal_record_sink sink, void *context,
                  struct err *err)
 {
+    struct wal_scan_rate rate;
+
+    return wal_scan_records_timed(work, number, sink, context, &rate, err);
+}
+
+int
+wal_scan_records_timed(struct plan_work *work, uint64_t number, wal_record_sink sink,
+                       void *context, struct wal_scan_rate *ret_rate, struct err *err)
+{
+    struct retrieval_source from;
+    int64_t began_ms = clock_boot_ms();
     char object[OBJECT_NAME_SIZE];
     struct wal_name name;
     const struct retrieval_request request = {
@@ -430,12 +448,14 @@ wal_scan_records(struct plan_work *work, uint64_t number, wal_record_sink sink, 
 
     plan_wal_name(work, number, &name);
     object_name_of_wal(&work->survey.owner, &name, object);
-    int rc = retrieve_file(work->archive, &request, work->notices, &file, err);
+    int rc = retrieve_file_from(work->archive, &request, work->notices, &file, &from, err);
     if (rc == RETRIEVAL_ABSENT)
         return err_set(err, ERR_CONFLICT, "\"%s\" is gone", name.text);
+    int64_t took_ms = clock_boot_ms() - began_ms;
     if (rc < 0 || wal_reader_new(sink, context, &reader, err) < 0)
         return -1;
     wal_reader_feed(reader, file.data, file.size);
     (void)wal_reader_finish(reader);
+    *ret_rate = (struct wal_scan_rate){from.store, from.payload_size, MAX_OF(took_ms, (int64_t)1)};
     return 0;
 }

@@ -130,6 +130,17 @@ def _(t):
     t.contains(err, 'store "a" lacks 2 of 7, store "b" lacks 4 of 7', "per store")
     t.contains(err, "The last healthy segment is " + segments(1, 7)[0], "last healthy")
     t.contains(err, "--lsn 0/7002D8", "a safe target")
+    t.contains(err, 'store "a": the last healthy segment is %s; safe from it alone: --lsn 0/7002D8'
+               % segments(1, 7)[0], "of a")
+    t.contains(err, 'store "b": the last healthy segment is %s; safe from it alone: --lsn 0/5002D8'
+               % segments(1, 5)[0], "of b")
+    result = archive.plan("--latest", "--json")
+    refusal = json.loads(result.out)
+    t.equal((result.code, refusal["refused"], refusal["last_healthy_wal"], refusal["safe_target"]),
+            (12, True, segments(1, 7)[0], "--lsn 0/7002D8"), "as JSON")
+    t.equal([(s["last_healthy_wal"], s["safe_target"]) for s in refusal["stores"]],
+            [(segments(1, 7)[0], "--lsn 0/7002D8"), (segments(1, 5)[0], "--lsn 0/5002D8")],
+            "per store")
     plan = archive.plan_json("--lsn", "0/700000")
     t.equal((plan["last_wal"], plan["gap_behind"]), (segments(1, 7)[0], True), "it is one")
     t.equal(plan["window"]["end_lsn"], "0/800000", "window")
@@ -175,6 +186,31 @@ def _(t):
     plan = archive.plan_json("--latest")
     t.equal(plan["segments"], 6, "segments")
     t.equal([(s["backup"], s["segments"]) for s in plan["stores"]], [(False, 3), (True, 4)], "shares")
+    t.equal([(s["whole"], s["last_healthy_wal"], s["safe_target"]) for s in plan["stores"]],
+            [(False, segments(1, 6)[0], "--lsn 0/6002D8"), (False, None, None)], "alone")
+    text = archive.plan("--latest").out
+    t.contains(text, "alone: healthy up to %s, safe: --lsn 0/6002D8" % segments(1, 6)[0], "of a")
+    t.contains(text, "alone: no healthy segment", "of b")
+
+
+@tap.check("rates have a source: measured now, assumed, or as configured")
+def _(t):
+    archive = simple(t, "ab")
+    cost = archive.plan_json("--latest")["cost"]
+    t.equal((cost["fetch_rate_source"], cost["fetch_rate_store"]),
+            ("measured now with one segment", "a"), "fetching")
+    t.equal((cost["replay_rate_source"], cost["replay_bytes_per_second"]), ("assumed", 48 << 20),
+            "replaying")
+    t.contains(archive.plan("--latest").out, 'measured now from store "a"', "text")
+    archive.setup.settings["objectives"] = {"replay_rate": "7MiB"}
+    archive.setup.write()
+    plan = archive.plan_json("--latest")
+    cost = plan["cost"]
+    t.equal((cost["replay_rate_source"], cost["replay_bytes_per_second"], cost["replay_seconds"]),
+            ("configured", 7 << 20, 1), "configured")
+    t.contains(archive.plan("--latest").out, "as configured (replay_rate)", "text")
+    t.equal(plan["requests"], 14, "these have no index: beginnings, and then the whole")
+    t.true(plan["bytes_read"] > 7 * 1024, "bytes")
 
 
 @tap.check("a store that is away is a notice, and a reason not to be sure of a gap")
@@ -201,6 +237,10 @@ def _(t):
     result = archive.plan("--latest")
     t.equal(result.code, 0, result.err)
     t.contains(result.err, "warning: a copy is passed over", "warning")
+    plan = archive.plan_json("--latest")
+    t.equal([(s["whole"], s["last_healthy_wal"], s["safe_target"]) for s in plan["stores"]],
+            [(False, segments(1, 7)[0], "--lsn 0/7002D8"), (True, segments(1, 11)[0], None)],
+            "what each could do alone")
     archive.damage(archive.segment_path("b", 1, 8), 100)
     err = refused(t, archive, 15, "--latest")
     t.contains(err, segments(1, 8)[0], "name")
