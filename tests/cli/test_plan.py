@@ -672,15 +672,65 @@ def _(t):
     t.equal(digest(), before, "stores")
 
 
-@tap.check("1,200 segments are planned, index by index")
-def _(t):
-    archive = crafted.Archive(t, encryption=False)
+def many(t):
+    """1,200 segments in two stores, more than are under way at a time."""
+    archive = crafted.Archive(t, "ab")
+    archive.made(5, 1200, epoch(OLD) - 5 * 60)
     archive.backup(OLD, 5)
-    archive.wal(1, range(5, 1205), created=LATER)
+    return archive
+
+
+@tap.check("1,200 segments are planned, each read once, and events are found in all of them")
+def _(t):
+    archive = many(t)
     plan = archive.plan_json("--latest")
-    t.equal((plan["segments"], plan["last_wal"]), (1200, segments(1, 1204)[0]), "all of them")
+    t.equal((plan["segments"], plan["last_wal"], plan["requests"]),
+            (1200, segments(1, 1204)[0], 1200), "all of them")
+    t.equal([s["whole"] for s in plan["stores"]], [True, True], "in both stores")
+    plan = archive.plan_json("--name", "point 1000")
+    t.equal((plan["last_wal"], plan["loss"]["commits"]), (segments(1, 1000)[0], 204), "a name")
+    result = archive.setup.run("seawall-events", "--json", "--since", "2026-11-01 00:00:00Z")
+    t.equal([e["what"] for e in json.loads(result.out)["events"]],
+            ["point %d" % n for n in range(100, 1205, 100)], "events, in order")
+    plan = archive.plan_json("--lsn", "0/4000000", "--deep")
+    t.equal(plan["segments"], 60, "whole and decoded: " + result.err)
+
+
+@tap.check("among 1,200: missing, damaged and foreign in one store, and then in all")
+def _(t):
+    archive = many(t)
     archive.segment_path("a", 1, 700).unlink()
-    t.contains(refused(t, archive, 12, "--latest"), segments(1, 700)[0], "the one that is missing")
+    archive.damage(archive.segment_path("a", 1, 720), 300)
+    archive.damage(archive.segment_path("a", 1, 730), 3000)
+    archived.rewrite(archive.segment_path("a", 1, 740),
+                     archive.segment_path("b", 1, 900).read_bytes())
+    result = archive.plan("--latest", "--json")
+    t.equal(result.code, 0, result.err)
+    plan = json.loads(result.out)
+    t.equal((plan["segments"], plan["requests"]), (1200, 1203), "three copies are passed over")
+    t.equal([(s["whole"], s["last_healthy_wal"], s["safe_target"]) for s in plan["stores"]],
+            [(False, segments(1, 699)[0], "--lsn 0/2BB01F00"), (True, segments(1, 1204)[0], None)],
+            "what each could do alone")
+    for number in (720, 730, 740):
+        t.contains(result.err, segments(1, number)[0], "named")
+    t.equal(archive.plan_json("--lsn", "0/2BB01F00")["last_wal"], segments(1, 699)[0], "safe")
+
+    archive.damage(archive.segment_path("b", 1, 730), 3000)
+    result = archive.plan("--latest", "--json")
+    refusal = json.loads(result.out)
+    t.equal((result.code, refusal["last_healthy_wal"], refusal["safe_target"]),
+            (15, segments(1, 729)[0], "--lsn 0/2D901F00"), "damaged in all: " + result.err)
+    t.equal([s["last_healthy_wal"] for s in refusal["stores"]], segments(1, 699, 729), "of each")
+    archive.segment_path("b", 1, 700).unlink()
+    err = refused(t, archive, 12, "--latest")
+    t.contains(err, "The last healthy segment is " + segments(1, 699)[0], "missing in all")
+    archive.segment_path("a", 1, 650).write_bytes(
+        archive.segment_path("b", 1, 651).read_bytes())
+    archived.rewrite(archive.segment_path("b", 1, 650),
+                     archive.segment_path("b", 1, 651).read_bytes())
+    err = refused(t, archive, 15, "--lsn", "0/2BB01F00")
+    t.contains(err, segments(1, 650)[0], "foreign in all")
+    t.contains(err, "The last healthy segment is " + segments(1, 649)[0], "the last healthy one")
 
 
 tap.main()
