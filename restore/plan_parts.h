@@ -7,6 +7,7 @@
 
 #include "restore/plan.h"
 #include "restore/survey.h"
+#include "wal/wal_facts.h"
 
 /* The timelines from the first to the one followed, without the empty ones. */
 struct plan_path {
@@ -86,6 +87,22 @@ int plan_target_resolve(struct plan_work *work, struct recovery_target *target,
 /* " 0/5A3B128 (2026-11-22 15:36:00+00), ..." of n, whose first ones are at hand. */
 void plan_target_choices(const uint64_t *lsn, const int64_t *time_us, size_t n, char *text,
                          size_t size);
+
+typedef bool (*plan_record_test)(const void *context, const struct wal_record *record);
+
+/* The first record of the segment that passes. ret_lsn 0: none does. 0 or -1. */
+int plan_target_search(struct plan_work *work, uint64_t number, plan_record_test test,
+                       const void *context, uint64_t *ret_lsn, struct err *err) MUST_USE;
+
+/* Did a transaction end with this record? */
+bool plan_target_is_end(const struct wal_record *record, struct wal_fact *ret);
+
+/* ---- plan_target_time.c ---- */
+
+/* The same as plan_target_resolve(), of a time. ERR_CONFIG too if it lies behind a fork after which
+ * both timelines went on, and none was chosen. */
+int plan_target_time(struct plan_work *work, struct recovery_target *target,
+                     struct err *err) MUST_USE;
 
 /* ---- plan_target_event.c ---- */
 

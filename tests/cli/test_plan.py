@@ -403,6 +403,30 @@ def _(t):
     archive.plan_json("--latest")
 
 
+@tap.check("a time behind a fork after which both timelines went on is refused with the choices")
+def _(t):
+    archive = crafted.Archive(t)
+    archive.backup(OLD, 5)
+    at = LATER - 6 * 3600
+    for number in range(5, 10):                     # an hour apart: 10 to 14 o'clock
+        archive.wal(1, [number], created=at + (number - 5) * 3600)
+    archive.history(2, [(1, "0/800000")])           # from before 13 o'clock, at half past
+    for number in (8, 9):
+        archive.wal(2, [number], created=at + (number - 5) * 3600 + 1800)
+    err = refused(t, archive, 14, "--time", "2026-11-22 13:40:00Z")
+    t.contains(err, "on timeline 2 and on timeline 1: both went on behind 0/800000", "why")
+    t.contains(err, "--timeline 2 or --timeline 1", "the choices")
+    for timeline, stop in (("1", "0/901000"), ("2", "0/901000")):
+        plan = archive.plan_json("--time", "2026-11-22 13:40:00Z", "--timeline", timeline)
+        t.equal((plan["timeline"], plan["last_wal"]),
+                (int(timeline), segments(int(timeline), 9)[0]), "chosen")
+    plan = archive.plan_json("--time", "2026-11-22 12:30:00Z")
+    t.equal(plan["timeline"], 2, "before the fork both are the same")
+    plan = archive.plan_json("--time", "2026-11-22 14:10:00Z")
+    t.equal(plan["timeline"], 2, "the first one had ended")
+    archive.plan_json("--lsn", "0/880000")
+
+
 @tap.check("a fork exactly between two segments")
 def _(t):
     archive = crafted.Archive(t)
