@@ -115,6 +115,8 @@ events_json(const struct incident *incident, struct json *json)
             json_add_text(json, NULL, incident->relations[i]);
         json_close(json);
     }
+    if (incident->or_rewrite)
+        json_add_text(json, "or_kind", wal_event_kind_name(WAL_EVENT_REWRITE));
     json_add_text(json, "what", incident->what);
     json_close(json);
 }

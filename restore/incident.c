@@ -117,6 +117,7 @@ name_files(const struct wal_event *event, struct name_book *book, struct inciden
     if (event->kind == WAL_EVENT_TRUNCATE &&
         (files == event->n_relations || (objects > 0 && objects == event->n_objects)))
         return false;
+    incident->or_rewrite = event->kind == WAL_EVENT_TRUNCATE && event->objects_locked;
     for (size_t i = 0; i < event->n_relations; i++)
         keep_number(incident, &event->relations[i]);
     return true;
@@ -163,8 +164,11 @@ describe_relations(struct incident *incident)
         at += (size_t)snprintf(incident->what + at, sizeof(incident->what) - at, "%s%s",
                                i == 0 ? "" : ", ", incident->relations[i]);
     if (incident->n_relations > shown && at < sizeof(incident->what))
-        (void)snprintf(incident->what + at, sizeof(incident->what) - at, " and %zu more",
-                       incident->n_relations - shown);
+        at += (size_t)snprintf(incident->what + at, sizeof(incident->what) - at, " and %zu more",
+                               incident->n_relations - shown);
+    if (incident->or_rewrite && at < sizeof(incident->what))
+        (void)snprintf(incident->what + at, sizeof(incident->what) - at,
+                       " (or REINDEX of an empty table)");
 }
 
 static void

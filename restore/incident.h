@@ -23,6 +23,8 @@ struct incident {
     uint32_t timeline;      /* on which it happened; of a promotion: the new one */
     uint32_t prev_timeline; /* of a promotion */
     uint64_t rows;
+    /* A truncate by its files alone: it may as well be a REINDEX of an empty table. */
+    bool or_rewrite;
     char database[NAME_MAP_TEXT_MAX]; /* its name, or its OID; "" where there is none */
     /* Tables that are meant, "schema.name" or "file 1663/16384/16390": the first ones. */
     char relations[INCIDENT_NAMES_MAX][INCIDENT_NAME_SIZE];

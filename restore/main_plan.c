@@ -78,6 +78,20 @@ show(const struct archive *archive, const struct plan *plan, struct err *err)
     return json_print(json, err);
 }
 
+/* For a program what a person reads as error and warnings. */
+static void
+show_refused(const struct plan *plan, const struct err *why)
+{
+    AUTO(json) struct json *json = as_json && plan->refused ? json_new() : NULL;
+    struct err err = ERR_INIT;
+
+    if (json == NULL)
+        return;
+    plan_json_refused(plan, why, json);
+    if (json_print(json, &err) < 0)
+        notice_err(&log_notices, LOG_WARNING, &err, "the refusal as JSON");
+}
+
 static int
 run(char **arguments UNUSED, int n UNUSED, struct err *err)
 {
@@ -100,9 +114,12 @@ run(char **arguments UNUSED, int n UNUSED, struct err *err)
                               request.system_id == 0))
         return err_set(err, ERR_CONFIG, "--system-id is not a system identifier");
     if (settings_read(config_file, &settings, err) < 0 ||
-        archive_open(settings, ARCHIVE_READ, &archive, err) < 0 ||
-        plan_make(archive, &request, &log_notices, plan, &complete, err) < 0)
+        archive_open(settings, ARCHIVE_READ, &archive, err) < 0)
         return -1;
+    if (plan_make(archive, &request, &log_notices, plan, &complete, err) < 0) {
+        show_refused(plan, err);
+        return -1;
+    }
     return show(archive, plan, err);
 }
 

@@ -214,8 +214,13 @@ plan_make(struct archive *archive, const struct plan_request *request, struct no
     work->request = request;
     work->resolved = *request;
     work->notices = notices;
+    for (size_t i = 0; i < SETTINGS_STORES_MAX; i++)
+        work->first_bad[i] = UINT64_MAX;
+    work->first_lost = UINT64_MAX;
     int rc = make(work, ret_complete, err);
-    if (rc == 0)
+    work->plan.n_requests = work->cost.requests;
+    work->plan.read_bytes = work->cost.bytes;
+    if (rc == 0 || work->plan.refused)
         *ret_plan = work->plan;
     survey_done(&work->survey);
     return rc;

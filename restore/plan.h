@@ -28,12 +28,43 @@ struct plan_stretch {
     uint64_t end_lsn;   /* UINT64_MAX: open */
 };
 
+/* Where recovery can go at most. */
+enum plan_safe {
+    PLAN_SAFE_NOTHING = 0, /* not even the backup becomes consistent */
+    PLAN_SAFE_BACKUP_END,
+    PLAN_SAFE_LSN,
+};
+
+/*
+ * Up to where WAL is whole from the backup on. Of one store: by its listing, and by those of its
+ * copies that were read. `last` is "" if not even the first segment is healthy.
+ */
+struct plan_health {
+    bool known;
+    bool whole;           /* up to the target: nothing else needs to be safe */
+    struct wal_name last; /* the last healthy segment; whole: the last needed one */
+    enum plan_safe safe;  /* unless whole: the latest safe target */
+    uint64_t safe_lsn;    /* of PLAN_SAFE_LSN */
+};
+
+#define PLAN_HEALTH_TEXT_SIZE 40
+
 /* What one store has of it. */
 struct plan_store {
     char name[PLAN_STORE_NAME_SIZE];
     bool asked;          /* false: it was away, nothing is known */
     bool has_backup;     /* the backup is complete there */
     uint64_t n_segments; /* of the needed ones */
+    struct plan_health health;
+};
+
+/* Whence a rate is known. */
+enum plan_rate {
+    PLAN_RATE_UNKNOWN = 0,
+    PLAN_RATE_ASSUMED,
+    PLAN_RATE_CONFIGURED,
+    PLAN_RATE_SEGMENT, /* measured with one segment */
+    PLAN_RATE_INDEXES, /* measured when all indexes were read */
 };
 
 /* What the archive has and recovery leaves behind. Times are microseconds since 1970, 0: none. */
@@ -70,10 +101,15 @@ struct plan {
     bool gap_behind;
     uint64_t backup_bytes; /* restored size */
     uint64_t fetch_bytes;  /* stored size of backup and WAL, without the headers of objects */
-    uint64_t fetch_rate;   /* bytes a second, as the last segment has just come; 0: not measured */
+    uint64_t fetch_rate;   /* bytes a second; 0: not measured */
+    enum plan_rate fetch_source;
+    char fetch_store[PLAN_STORE_NAME_SIZE]; /* "": several */
     int64_t fetch_s;       /* seconds, at that rate */
-    uint64_t replay_rate;  /* bytes of WAL a second: assumed */
+    uint64_t replay_rate;  /* bytes of WAL a second */
+    enum plan_rate replay_source;
     int64_t replay_s;
+    uint64_t n_requests;   /* what planning itself has read of WAL */
+    uint64_t read_bytes;
     struct plan_loss loss;
     int64_t rpo_s;         /* the objectives of the configuration */
     int64_t rto_s;
@@ -88,6 +124,8 @@ struct plan {
     int64_t window_end_time; /* when last_wal was archived: no commit in it is later */
     struct plan_store stores[SETTINGS_STORES_MAX];
     size_t n_stores;
+    bool refused;              /* no plan: WAL is not whole, `health` says how far it is */
+    struct plan_health health; /* of all stores together */
 };
 
 struct plan_request {
@@ -102,7 +140,9 @@ struct plan_request {
  * Needs an archive opened for reading. 0 or -1: ERR_CONFIG (no such backup or timeline, target
  * outside the window: the text gives the window), ERR_CONFLICT (a gap, a missing history file,
  * stores disagree), ERR_CORRUPT (a segment that verifies in no store), ERR_TRANSIENT (a store that
- * is needed could not be asked). ret_complete is the chosen backup's.
+ * is needed could not be asked). ret_complete is the chosen backup's. With -1 ret_plan is left
+ * alone unless WAL is missing or damaged: then `refused`, `health`, `label` and `stores` are
+ * filled.
  */
 int plan_make(struct archive *archive, const struct plan_request *request, struct notices *notices,
               struct plan *ret_plan, struct backup_complete *ret_complete,
@@ -110,6 +150,12 @@ int plan_make(struct archive *archive, const struct plan_request *request, struc
 
 /* One screen for a person, on stdout. */
 void plan_print(const struct archive *archive, const struct plan *plan);
+
+/* "--lsn 0/7002D8", "--backup-end" or "nothing": the latest safe target. Returns text. */
+const char *plan_health_text(const struct plan_health *health, char *text, size_t size);
+
+/* Of a refused one what is known, as members of the open object. */
+void plan_json_refused(const struct plan *plan, const struct err *err, struct json *json);
 
 /* As members of the open object, for --json and --output. */
 void plan_json(const struct plan *plan, struct json *json);

@@ -54,6 +54,20 @@ json_path(struct json *json, const struct plan *plan)
     json_close(json);
 }
 
+/* What a store has by itself: not read back. */
+static void
+json_health(struct json *json, const struct plan_health *health)
+{
+    char text[PLAN_HEALTH_TEXT_SIZE];
+    bool last = health->known && health->last.text[0] != '\0';
+    bool safe = health->known && !health->whole && health->safe != PLAN_SAFE_NOTHING;
+
+    json_add_bool(json, "whole", health->known && health->whole);
+    json_add_text(json, "last_healthy_wal", last ? health->last.text : NULL);
+    json_add_text(json, "safe_target",
+                  safe ? plan_health_text(health, text, sizeof(text)) : NULL);
+}
+
 static void
 json_stores(struct json *json, const struct plan *plan)
 {
@@ -64,6 +78,7 @@ json_stores(struct json *json, const struct plan *plan)
         json_add_bool(json, "asked", plan->stores[i].asked);
         json_add_bool(json, "backup", plan->stores[i].has_backup);
         json_add_number(json, "segments", (int64_t)plan->stores[i].n_segments);
+        json_health(json, &plan->stores[i].health);
         json_close(json);
     }
     json_close(json);
@@ -75,10 +90,15 @@ json_cost(struct json *json, const struct plan *plan)
 {
     json_open_object(json, "cost");
     json_add_number(json, "fetch_bytes_per_second", (int64_t)plan->fetch_rate);
-    json_add_text(json, "fetch_rate_source", "measured with one segment");
+    json_add_text(json, "fetch_rate_source",
+                  plan->fetch_source == PLAN_RATE_INDEXES ? "measured now with the indexes"
+                                                          : "measured now with one segment");
+    json_add_text(json, "fetch_rate_store", plan->fetch_store[0] == '\0' ? NULL
+                                                                         : plan->fetch_store);
     json_add_number(json, "fetch_seconds", plan->fetch_s);
     json_add_number(json, "replay_bytes_per_second", (int64_t)plan->replay_rate);
-    json_add_text(json, "replay_rate_source", "assumed");
+    json_add_text(json, "replay_rate_source",
+                  plan->replay_source == PLAN_RATE_CONFIGURED ? "configured" : "assumed");
     json_add_number(json, "replay_seconds", plan->replay_s);
     json_add_number(json, "rto_seconds", plan->rto_s);
     json_close(json);
@@ -119,6 +139,19 @@ plan_json(const struct plan *plan, struct json *json)
     json_add_number(json, "begin_time", plan->window_begin_time);
     json_add_number(json, "end_time", plan->window_end_time);
     json_close(json);
+    json_stores(json, plan);
+    json_add_number(json, "requests", (int64_t)plan->n_requests);
+    json_add_number(json, "bytes_read", (int64_t)plan->read_bytes);
+}
+
+void
+plan_json_refused(const struct plan *plan, const struct err *err, struct json *json)
+{
+    json_add_bool(json, "refused", true);
+    json_add_text(json, "error", err->text);
+    json_add_text(json, "hint", err->hint);
+    json_add_text(json, "backup", plan->label);
+    json_health(json, &plan->health);
     json_stores(json, plan);
 }
 

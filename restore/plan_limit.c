@@ -45,31 +45,6 @@ plan_limit_lsn(struct plan_work *work, const struct plan_wal *wal, uint64_t end,
     return false;
 }
 
-int
-plan_limit_hint(struct plan_work *work, const struct plan_wal *wal, uint64_t end, struct err *err)
-{
-    const struct backup_complete *complete = &work->backup->complete;
-    uint64_t size = work->segment_size;
-    uint64_t lsn = 0;
-    char text[WAL_LSN_TEXT_SIZE];
-    struct wal_name last;
-
-    if (end <= (complete->stop_lsn - 1) / size)
-        return err_hint(err, "The WAL that backup %s itself needs is not whole: it cannot be "
-                             "restored as things are. \"seawall list\" shows others.",
-                        complete->label);
-    plan_wal_name(work, end - 1, &last);
-    /* Without a look into it: its beginning is safe, for some record begins in it. */
-    if (!plan_limit_lsn(work, wal, end, &lsn))
-        lsn = (end - 1) * size;
-    if (lsn < complete->stop_lsn)
-        return err_hint(err, "The last healthy segment is %s. Recovery is possible to the end of "
-                             "the backup: --backup %s --backup-end.",
-                        last.text, complete->label);
-    return err_hint(err, "The last healthy segment is %s. Recovery is possible up to --lsn %s.",
-                    last.text, wal_lsn_text(lsn, text));
-}
-
 /* A timeline that left ours before the target, for the hint; 0: none. */
 static uint32_t
 find_fork(struct plan_work *work, uint64_t lsn, uint64_t *ret_fork)

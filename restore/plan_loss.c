@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: PostgreSQL */
 #include <string.h>
 
-#include "base/clock.h"
 #include "restore/plan_parts.h"
 #include "restore/wal_scan.h"
 
@@ -10,6 +9,7 @@
  * must be read first it is slower.
  */
 #define REPLAY_RATE_ASSUMED (48 * MIB)
+#define MEASURED_MIN MIB /* fewer bytes are no measurement */
 
 struct loss {
     struct plan_work *work;
@@ -69,20 +69,54 @@ divide(const struct plan_work *work)
                                                            : UINT64_MAX;
 }
 
+/*
+ * Both are what the link has carried at least: one segment alone says little if the way is long,
+ * many small reads say little if they are short of processors.
+ */
+static void
+rate_fetching(struct plan *plan, const struct plan_wal *wal, const struct wal_scan_rate *segment)
+{
+    const struct wal_scan_cost *indexes = &wal->proof_cost;
+    uint64_t together = indexes->bytes * 1000 / (uint64_t)MAX_OF(indexes->took_ms, (int64_t)1);
+    const struct plan_store *only = NULL;
+    size_t n = 0;
+
+    plan->fetch_rate = MAX_OF(segment->bytes * 1000 / (uint64_t)segment->took_ms, (uint64_t)1);
+    plan->fetch_source = PLAN_RATE_SEGMENT;
+    only = &plan->stores[segment->store];
+    if (indexes->bytes >= MEASURED_MIN && together > plan->fetch_rate) {
+        plan->fetch_rate = together;
+        plan->fetch_source = PLAN_RATE_INDEXES;
+        for (size_t i = 0; i < plan->n_stores; i++)
+            if (plan->stores[i].asked && n++ == 0)
+                only = &plan->stores[i];
+    }
+    if (n <= 1)
+        memcpy(plan->fetch_store, only->name, sizeof(plan->fetch_store));
+    plan->fetch_s = (int64_t)(plan->fetch_bytes / plan->fetch_rate);
+}
+
+static void
+rate_replaying(struct plan *plan, const struct settings *settings)
+{
+    bool configured = settings->replay_rate != 0;
+
+    plan->replay_rate = configured ? (uint64_t)settings->replay_rate : REPLAY_RATE_ASSUMED;
+    plan->replay_source = configured ? PLAN_RATE_CONFIGURED : PLAN_RATE_ASSUMED;
+    plan->replay_s = (int64_t)(plan->n_segments * plan->segment_size / plan->replay_rate);
+}
+
 /* The last needed segment, record by record, and how long it took to come. 0 or -1. */
 static int
 read_last(struct loss *loss, const struct plan_wal *wal, struct err *err)
 {
     struct plan *plan = &loss->work->plan;
-    int64_t began_ms = clock_boot_ms();
+    struct wal_scan_rate rate;
 
-    if (wal_scan_records(loss->work, wal->needed, count_record, loss, err) < 0)
+    if (wal_scan_records_timed(loss->work, wal->needed, count_record, loss, &rate, err) < 0)
         return -1;
-    int64_t took_ms = MAX_OF(clock_boot_ms() - began_ms, (int64_t)1);
-    plan->fetch_rate = MAX_OF(wal->last_payload * 1000 / (uint64_t)took_ms, (uint64_t)1);
-    plan->fetch_s = (int64_t)(plan->fetch_bytes / plan->fetch_rate);
-    plan->replay_rate = REPLAY_RATE_ASSUMED;
-    plan->replay_s = (int64_t)(plan->n_segments * plan->segment_size / REPLAY_RATE_ASSUMED);
+    rate_fetching(plan, wal, &rate);
+    rate_replaying(plan, loss->work->archive->settings);
     return 0;
 }
 

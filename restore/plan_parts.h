@@ -7,11 +7,20 @@
 
 #include "restore/plan.h"
 #include "restore/survey.h"
+#include "wal/wal_facts.h"
 
 /* The timelines from the first to the one followed, without the empty ones. */
 struct plan_path {
     struct plan_stretch stretches[PLAN_TIMELINES_MAX];
     size_t n;
+};
+
+/* What reading WAL has cost. */
+struct wal_scan_cost {
+    uint64_t requests;
+    uint64_t bytes;
+    uint64_t whole;  /* segments that were fetched whole */
+    int64_t took_ms;
 };
 
 /* A plan while it is made. */
@@ -24,6 +33,10 @@ struct plan_work {
     struct plan_path path;
     const struct backup_found *backup; /* the chosen one */
     uint32_t segment_size;
+    struct wal_scan_cost cost; /* of all scans together */
+    /* Segments that turned out bad when they were read: of each store, and in all of them. */
+    uint64_t first_bad[SETTINGS_STORES_MAX];
+    uint64_t first_lost;
     struct plan plan;
 };
 
@@ -75,6 +88,22 @@ int plan_target_resolve(struct plan_work *work, struct recovery_target *target,
 void plan_target_choices(const uint64_t *lsn, const int64_t *time_us, size_t n, char *text,
                          size_t size);
 
+typedef bool (*plan_record_test)(const void *context, const struct wal_record *record);
+
+/* The first record of the segment that passes. ret_lsn 0: none does. 0 or -1. */
+int plan_target_search(struct plan_work *work, uint64_t number, plan_record_test test,
+                       const void *context, uint64_t *ret_lsn, struct err *err) MUST_USE;
+
+/* Did a transaction end with this record? */
+bool plan_target_is_end(const struct wal_record *record, struct wal_fact *ret);
+
+/* ---- plan_target_time.c ---- */
+
+/* The same as plan_target_resolve(), of a time. ERR_CONFIG too if it lies behind a fork after which
+ * both timelines went on, and none was chosen. */
+int plan_target_time(struct plan_work *work, struct recovery_target *target,
+                     struct err *err) MUST_USE;
+
 /* ---- plan_target_event.c ---- */
 
 /* The same as plan_target_resolve(), of a target before an event. */
@@ -106,12 +135,17 @@ struct plan_wal {
     uint64_t needed;      /* the last one the target needs */
     uint64_t archived;    /* the last one on the path in any store; first - 1: none */
     uint64_t contiguous;  /* the first one that is not there */
-    uint64_t last_payload; /* stored bytes of segment `needed`; once it is proven, as the next: */
+    /* Once they are proven: */
     int64_t kept_us;       /* the last commit before segment `needed`, 0: none */
+    struct wal_scan_cost proof_cost;
 };
 
 /* Where the path's WAL from segment `first` on has its first hole. */
 uint64_t plan_wal_contiguous(const struct plan_work *work, uint64_t first, uint64_t archived);
+
+/* The first segment of [first, last] that is not in this inventory; last + 1 if all are. */
+uint64_t plan_wal_hole(const struct plan_work *work, const struct inventory *inventory,
+                       uint64_t first, uint64_t last);
 
 /* The last archived segment on the path, or first - 1. */
 uint64_t plan_wal_archived(const struct plan_work *work, uint64_t first);
@@ -136,6 +170,18 @@ int plan_proof(struct plan_work *work, struct plan_wal *wal, struct err *err) MU
 int plan_proof_wal(struct plan_work *work, struct plan_wal *wal, int64_t *ret_created_us,
                    struct err *err) MUST_USE;
 
+/* ---- plan_health.c ---- */
+
+/* Up to where each store's WAL is whole: fills the stores' health. */
+void plan_health_find(struct plan_work *work, const struct plan_wal *wal);
+
+/*
+ * Segment `end` is missing or damaged in all stores: the hint of the error says up to where
+ * recovery is possible, notices say it of each store, and the plan is marked as refused. -1.
+ */
+int plan_health_refuse(struct plan_work *work, const struct plan_wal *wal, uint64_t end,
+                       struct err *err);
+
 /* ---- plan_loss.c ---- */
 
 /* What is lost, and how long it will take: fills loss, rates and times. 0 or -1. */
@@ -149,10 +195,6 @@ int plan_loss_count(struct plan_work *work, const struct plan_wal *wal, struct e
  */
 bool plan_limit_lsn(struct plan_work *work, const struct plan_wal *wal, uint64_t end,
                     uint64_t *ret_lsn);
-
-/* The hint of an error: up to where recovery is possible when segment `end` is missing. -1. */
-int plan_limit_hint(struct plan_work *work, const struct plan_wal *wal, uint64_t end,
-                    struct err *err);
 
 /* A target that WAL ending before `end` cannot reach: the error with its window. -1. */
 int plan_limit_refuse(struct plan_work *work, const struct plan_wal *wal, uint64_t last_record,

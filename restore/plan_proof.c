@@ -43,7 +43,7 @@ static int
 judge_item(void *context, const struct muster_item *item, size_t store UNUSED, struct span bytes,
            struct err *err)
 {
-    struct proof *proof = context;
+    const struct proof *proof = context;
     const struct plan_work *work = proof->work;
     struct object object;
 
@@ -51,9 +51,17 @@ judge_item(void *context, const struct muster_item *item, size_t store UNUSED, s
                     &work->archive->keyring, &object, err) < 0 ||
         object_unpack(&object, &work->archive->keyring, NULL, NULL, NULL, err) < 0)
         return err->kind == ERR_INTERNAL ? -1 : MUSTER_REJECT;
+    return 0;
+}
+
+static int
+item_taken(void *context, const struct muster_item *item UNUSED, struct err *err UNUSED)
+{
+    struct proof *proof = context;
+
     proof->n_judged++;
     progress_show(&proof->progress, "parts verified: %" PRIu64 " of %" PRIu32, proof->n_judged,
-                  work->backup->complete.n_parts);
+                  proof->work->backup->complete.n_parts);
     return 0;
 }
 
@@ -95,15 +103,17 @@ prove_parts(struct plan_work *work, struct err *err)
         .archive = work->archive,
         .deadline_ms = work->request->deadline_ms,
         .max_bytes = object_size_bound(MANIFEST_PART_MAX),
+        .parallel = true,
         .context = &proof,
         .next = next_item,
         .judge = judge_item,
+        .taken = item_taken,
         .failed = item_failed,
         .lost = item_lost,
     };
 
     progress_init(&proof.progress);
-    int rc = muster_run(&muster, err);
+    int rc = muster_run(&muster, NULL, err);
     progress_done(&proof.progress);
     if (rc < 0 || proof.n_lost == 0)
         return rc;

@@ -22,7 +22,6 @@ struct proof {
     struct err why;
     char names[NAMES_SIZE];
     int64_t last_created_us; /* of segment `last` */
-    uint64_t last_payload;
     int64_t kept_us; /* the last commit before it */
 };
 
@@ -94,11 +93,19 @@ take_segment(void *context, const struct wal_scan_segment *segment, struct err *
     work->plan.fetch_bytes += segment->seal.payload_size;
     if (segment->number == proof->last) {
         proof->last_created_us = segment->seal.created_us;
-        proof->last_payload = segment->seal.payload_size;
     } else if (segment->index->totals.commits > 0) {
         proof->kept_us = segment->index->totals.last_commit.time;
     }
     return 0;
+}
+
+static void
+copy_failed(void *context, uint64_t number, size_t store)
+{
+    struct proof *proof = context;
+    uint64_t *bad = &proof->work->first_bad[store];
+
+    *bad = MIN_OF(*bad, number);
 }
 
 int
@@ -119,19 +126,22 @@ plan_proof_wal(struct plan_work *work, struct plan_wal *wal, int64_t *ret_create
         .progress = "WAL segments verified",
         .context = &proof,
         .segment = take_segment,
+        .bad_copy = copy_failed,
     };
 
     (void)target_stops_at(&work->request->target, &proof.stop_lsn);
-    if (wal_scan_run(&scan, NULL, err) < 0)
+    if (wal_scan_run(&scan, &wal->proof_cost, err) < 0)
         return -1;
     *ret_created_us = proof.last_created_us;
-    wal->last_payload = proof.last_payload;
     wal->kept_us = proof.kept_us;
-    if (proof.n_bad == 0)
+    if (proof.n_bad == 0) {
+        plan_health_find(work, wal);
         return 0;
+    }
     (void)err_set(err, proof.why.kind, "%" PRIu64 " of the needed WAL segments verif%s in no store:"
                                        "%s%s: %s",
                   proof.n_bad, proof.n_bad == 1 ? "ies" : "y", proof.names,
                   proof.n_bad > NAMES_SHOWN ? " and more" : "", proof.why.text);
-    return plan_limit_hint(work, wal, proof.first_bad, err);
+    work->first_lost = proof.first_bad;
+    return plan_health_refuse(work, wal, proof.first_bad, err);
 }

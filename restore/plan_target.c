@@ -8,15 +8,12 @@
 #include "restore/plan_parts.h"
 #include "restore/wal_scan.h"
 
-#define SKEW_US (5 * 60 * INT64_C(1000000)) /* clocks of hosts that archive may differ so much */
 #define RECORD_ALIGNMENT 8
 
 /* ---- one segment, record by record ---- */
 
-typedef bool (*record_test)(const void *context, const struct wal_record *record);
-
 struct record_search {
-    record_test test;
+    plan_record_test test;
     const void *context;
     bool found;
     uint64_t lsn;
@@ -33,10 +30,9 @@ test_record(void *context, const struct wal_record *record)
     }
 }
 
-/* The first record of the segment that passes. ret_lsn 0: none does. 0 or -1. */
-static int
-search_segment(struct plan_work *work, uint64_t number, record_test test, const void *context,
-               uint64_t *ret_lsn, struct err *err)
+int
+plan_target_search(struct plan_work *work, uint64_t number, plan_record_test test,
+                   const void *context, uint64_t *ret_lsn, struct err *err)
 {
     struct record_search search = {.test = test, .context = context};
 
@@ -46,9 +42,8 @@ search_segment(struct plan_work *work, uint64_t number, record_test test, const 
     return 0;
 }
 
-/* Did a transaction end with this record? */
-static bool
-read_end(const struct wal_record *record, struct wal_fact *ret)
+bool
+plan_target_is_end(const struct wal_record *record, struct wal_fact *ret)
 {
     if (record->rmgr != WAL_RMGR_XACT || wal_facts_read(record, ret) != 0)
         return false;
@@ -122,86 +117,6 @@ refuse_nowhere(const struct plan_work *work, const struct recovery_target *targe
                    all ? "" : " (not all stores could be asked)");
 }
 
-/* ---- time ---- */
-
-struct time_search {
-    struct plan_work *work;
-    uint64_t n_lost; /* segments that could not be looked at */
-    int64_t time_us;
-    uint64_t not_before; /* LSN: the backup's end */
-    uint64_t lsn;        /* 0: not found */
-    uint64_t number;     /* the segment in which it must be looked for; 0: none */
-};
-
-static bool
-ends_later(const void *context, const struct wal_record *record)
-{
-    const struct time_search *search = context;
-    struct wal_fact fact;
-
-    return record->lsn >= search->not_before && read_end(record, &fact) &&
-           fact.end.time > search->time_us;
-}
-
-/* Does anything in this index end later than the target? */
-static bool
-has_later(const struct time_search *search, const struct wal_index *index)
-{
-    const struct wal_index_totals *totals = &index->totals;
-
-    return totals->commits + totals->aborts > 0 && totals->time_max > search->time_us;
-}
-
-static int
-take_time(void *context, const struct wal_scan_segment *segment, struct err *err)
-{
-    struct time_search *search = context;
-
-    search->n_lost += segment->lost;
-    if (segment->lost)
-        return 0;
-    if (segment->crossing != NULL && has_later(search, segment->crossing) &&
-        segment->crossing_lsn >= search->not_before) {
-        search->lsn = segment->crossing_lsn;
-        return 1;
-    }
-    if (!has_later(search, segment->index))
-        return 0;
-    if (search_segment(search->work, segment->number, ends_later, search, &search->lsn, err) < 0)
-        return -1;
-    return search->lsn != 0;
-}
-
-/*
- * Recovery to a time stops before the first end of a transaction later than it. Nothing later: then
- * all that is archived is what there was at that time, as far as anybody knows.
- */
-static int
-resolve_time(struct plan_work *work, struct recovery_target *target, struct err *err)
-{
-    struct range range = whole_range(work);
-    struct time_search search = {
-        .work = work,
-        .time_us = target->time_us,
-        .not_before = work->backup->complete.stop_lsn,
-    };
-    struct wal_scan scan = {
-        .work = work,
-        .last = range.last,
-        .progress = "WAL segments looked at",
-        .context = &search,
-        .segment = take_time,
-    };
-
-    range.first = wal_name_segment_number(&work->backup->complete.first_wal, work->segment_size);
-    if (events_first_since(work, range.first, range.last, target->time_us - SKEW_US, &scan.first,
-                           err) < 0 ||
-        wal_scan_run(&scan, NULL, err) < 0)
-        return -1;
-    target->stop_lsn = search.lsn;
-    return 0;
-}
-
 /* ---- transactions ---- */
 
 struct xid_search {
@@ -217,7 +132,7 @@ ends_xid(const void *context, const struct wal_record *record)
     const struct xid_search *search = context;
     struct wal_fact fact;
 
-    return read_end(record, &fact) && fact.end.xid == search->xid;
+    return plan_target_is_end(record, &fact) && fact.end.xid == search->xid;
 }
 
 static bool
@@ -241,8 +156,8 @@ take_xid(void *context, const struct wal_scan_segment *segment, struct err *err)
     if (segment->crossing != NULL && has_xid(search, segment->crossing))
         search->lsn = segment->crossing_lsn;
     else if (has_xid(search, segment->index) &&
-             search_segment(search->work, segment->number, ends_xid, search, &search->lsn, err) <
-                 0)
+             plan_target_search(search->work, segment->number, ends_xid, search, &search->lsn,
+                                err) < 0)
         return -1;
     return search->lsn != 0;
 }
@@ -381,7 +296,7 @@ plan_target_resolve(struct plan_work *work, struct recovery_target *target, stru
         return 0; /* a plan that was made before */
     switch (target->kind) {
     case TARGET_TIME:
-        return resolve_time(work, target, err);
+        return plan_target_time(work, target, err);
     case TARGET_XID:
         return resolve_xid(work, target, err);
     case TARGET_NAME:

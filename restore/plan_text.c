@@ -45,6 +45,19 @@ print_wal(const struct plan *plan)
                  report_size(plan->n_segments * plan->segment_size, size));
 }
 
+/* A store that could not do it alone. */
+static void
+print_health(const struct plan_health *health)
+{
+    char safe[PLAN_HEALTH_TEXT_SIZE];
+
+    if (health->last.text[0] == '\0')
+        (void)printf("            alone: no healthy segment\n");
+    else
+        (void)printf("            alone: healthy up to %s, safe: %s\n", health->last.text,
+                     plan_health_text(health, safe, sizeof(safe)));
+}
+
 static void
 print_stores(const struct archive *archive, const struct plan *plan)
 {
@@ -63,6 +76,8 @@ print_stores(const struct archive *archive, const struct plan *plan)
                          plan->n_segments);
         else
             (void)printf("could not be asked\n");
+        if (store->health.known && !store->health.whole)
+            print_health(&store->health);
     }
 }
 
@@ -91,13 +106,18 @@ print_cost(const struct plan *plan)
 
     (void)printf("To fetch    %s", report_size(plan->fetch_bytes, size));
     if (plan->fetch_rate != 0)
-        (void)printf(", %s at %s/s, as one segment has just come",
-                     report_duration(plan->fetch_s, time), report_size(plan->fetch_rate, rate));
+        (void)printf(", %s at %s/s, measured now%s%s%s", report_duration(plan->fetch_s, time),
+                     report_size(plan->fetch_rate, rate),
+                     plan->fetch_store[0] == '\0' ? "" : " from store \"", plan->fetch_store,
+                     plan->fetch_store[0] == '\0' ? "" : "\"");
     (void)printf("\nTo replay   %s of WAL",
                  report_size(plan->n_segments * plan->segment_size, size));
     if (plan->replay_rate != 0)
-        (void)printf(", %s at %s/s, which is assumed", report_duration(plan->replay_s, time),
-                     report_size(plan->replay_rate, rate));
+        (void)printf(", %s at %s/s, %s", report_duration(plan->replay_s, time),
+                     report_size(plan->replay_rate, rate),
+                     plan->replay_source == PLAN_RATE_CONFIGURED
+                         ? "as configured (replay_rate)"
+                         : "assumed: no replay_rate is configured");
     (void)printf("\n");
     if (plan->rto_s != 0)
         (void)printf("In all      %s; objective (RTO) %s\n",

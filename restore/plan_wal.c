@@ -149,6 +149,13 @@ scan(const struct plan_work *work, const struct inventory *inventory, uint64_t f
 }
 
 uint64_t
+plan_wal_hole(const struct plan_work *work, const struct inventory *inventory, uint64_t first,
+              uint64_t last)
+{
+    return scan(work, inventory, first, last, false, NULL);
+}
+
+uint64_t
 plan_wal_contiguous(const struct plan_work *work, uint64_t first, uint64_t archived)
 {
     return archived < first ? first
@@ -250,7 +257,7 @@ refuse_gap(struct plan_work *work, const struct plan_wal *wal, struct err *err)
     (void)err_set(err, survey_all_asked(work->archive) ? ERR_CONFLICT : ERR_TRANSIENT,
                   "%" PRIu64 " of %" PRIu64 " needed WAL segments %s in no store:%s%s%s", missing,
                   wal->needed - wal->first + 1, missing == 1 ? "is" : "are", names, trap, stores);
-    return plan_limit_hint(work, wal, wal->contiguous, err);
+    return plan_health_refuse(work, wal, wal->contiguous, err);
 }
 
 /* The segment with the end of the WAL holds no record the target could be: known if it is read. */

@@ -99,7 +99,7 @@ next_wanted(void *context, struct muster_item *ret, struct err *err)
     struct verify_wanted *wanted = context;
 
     ret->stores = (uint32_t)1 << wanted->work->store;
-    ret->number = 0;
+    ret->first_bytes = MUSTER_SEAL_BYTES;
     return wanted->next(wanted->context, ret->name, err);
 }
 
@@ -129,7 +129,6 @@ verify_wanted_run(struct verify_wanted *wanted, struct err *err)
     const struct muster muster = {
         .archive = wanted->work->archive,
         .deadline_ms = wanted->work->request->deadline_ms,
-        .first_bytes = MUSTER_SEAL_BYTES,
         .max_bytes = MUSTER_SEAL_BYTES,
         .context = wanted,
         .next = next_wanted,
@@ -137,5 +136,5 @@ verify_wanted_run(struct verify_wanted *wanted, struct err *err)
         .lost = is_missing,
     };
 
-    return muster_run(&muster, err);
+    return muster_run(&muster, NULL, err);
 }

@@ -105,7 +105,6 @@ next_name(void *context, struct muster_item *ret, struct err *err)
             continue;
         (void)snprintf(ret->name, sizeof(ret->name), "%s", name);
         ret->stores = (uint32_t)1 << work->store;
-        ret->number = 0;
         return 0;
     }
     return MUSTER_END;
@@ -358,7 +357,7 @@ verify_walk_run(struct verify_walk *walk, struct err *err)
         .lost = object_lost,
     };
 
-    return muster_run(&muster, err);
+    return muster_run(&muster, NULL, err);
 }
 
 void

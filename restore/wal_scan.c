@@ -8,10 +8,12 @@
 #include "base/progress.h"
 #include "catalog/retrieval.h"
 #include "restore/muster.h"
+#include "restore/report.h"
 #include "wal/wal_indexer.h"
 #include "wal/wal_seam.h"
 
-#define BATCH 128
+#define RING 256                  /* segments from the next one to hand out to the last asked for */
+#define INDEXES_MEMORY (48 * MIB) /* of them all; one more is read when it is the next */
 #define FIRST_BYTES (72 * KIB) /* the whole first encrypted chunk: most indexes are in there */
 #define READ_TIMEOUT_MS (5 * 60 * 1000)
 
@@ -22,9 +24,11 @@ enum want {
     WANT_NOTHING,
 };
 
-/* One segment of a batch. */
+/* One segment from when it is asked for until it is handed out. */
 struct slot {
     enum want want;
+    enum want judged; /* what is still wanted; the judge's, maybe in a thread */
+    bool under_way;
     struct wal_scan_segment segment;
     struct buf bytes; /* of the index */
     struct wal_index index;
@@ -35,14 +39,22 @@ struct scanner {
     const struct wal_scan *scan;
     struct wal_scan_cost cost;
     struct progress progress;
-    struct slot slots[BATCH];
-    size_t n;          /* in this batch */
-    size_t next;       /* of them, for muster */
-    enum want pass;    /* what is read now */
+    struct slot *slots; /* of segment number n: slots[n % n_slots] */
+    size_t n_slots;
+    uint64_t head;      /* the next one to hand out */
+    uint64_t tail;      /* the next one to ask for */
+    size_t n_again;     /* between them, those of which more is wanted */
+    size_t n_bytes;     /* of their indexes */
     struct wal_seam *seam;
-    bool chained;      /* the seam has begun */
+    bool chained;       /* the seam has begun */
     struct buf crossing_bytes;
 };
+
+static struct slot *
+slot_of(const struct scanner *scanner, uint64_t number)
+{
+    return &scanner->slots[number % scanner->n_slots];
+}
 
 static void
 slot_done(struct slot *slot)
@@ -55,25 +67,54 @@ slot_done(struct slot *slot)
 
 /* ---- reading ---- */
 
+/* The next segment that nobody has asked for yet, or that is to be read further. */
+static struct slot *
+next_slot(struct scanner *scanner)
+{
+    if (scanner->n_again > 0) {
+        for (uint64_t number = scanner->head; number < scanner->tail; number++) {
+            struct slot *slot = slot_of(scanner, number);
+
+            if (!slot->under_way && slot->want != WANT_NOTHING) {
+                scanner->n_again--;
+                return slot;
+            }
+        }
+    }
+    if (scanner->tail > scanner->scan->last || scanner->tail - scanner->head == scanner->n_slots ||
+        (scanner->n_bytes > INDEXES_MEMORY && scanner->tail > scanner->head))
+        return NULL;
+    struct slot *slot = slot_of(scanner, scanner->tail);
+    *slot = (struct slot){
+        .want = scanner->scan->deep ? WANT_WHOLE : WANT_INDEX,
+        .bytes = BUF_INIT(WAL_INDEX_MAX),
+        .segment.number = scanner->tail,
+    };
+    plan_wal_name(scanner->scan->work, scanner->tail, &slot->segment.name);
+    scanner->tail++;
+    return slot;
+}
+
 static int
 next_item(void *context, struct muster_item *ret, struct err *err UNUSED)
 {
     struct scanner *scanner = context;
-    struct plan_work *work = scanner->scan->work;
+    const struct plan_work *work = scanner->scan->work;
+    struct slot *slot = next_slot(scanner);
 
-    while (scanner->next < scanner->n && scanner->slots[scanner->next].want != scanner->pass)
-        scanner->next++;
-    if (scanner->next == scanner->n)
-        return MUSTER_END;
-    const struct wal_scan_segment *segment = &scanner->slots[scanner->next].segment;
+    if (slot == NULL)
+        return scanner->head > scanner->scan->last ? MUSTER_END : MUSTER_WAIT;
+    const struct wal_scan_segment *segment = &slot->segment;
     object_name_of_wal(&work->survey.owner, &segment->name, ret->name);
-    ret->number = scanner->next++;
-    ret->stores = 0;
+    ret->number = segment->number;
+    ret->first_bytes = slot->want == WANT_INDEX  ? FIRST_BYTES
+                       : slot->want == WANT_MORE ? OBJECT_INDEX_BYTES
+                                                 : 0;
     for (size_t i = 0; i < work->archive->n_stores; i++)
         if (survey_first_missing(&work->survey.stores[i], segment->name.timeline, segment->number,
                                  segment->number, NULL) > segment->number)
             ret->stores |= (uint32_t)1 << i;
-    scanner->cost.requests++;
+    slot->under_way = true;
     return 0;
 }
 
@@ -128,7 +169,7 @@ open_index(const struct scanner *scanner, struct slot *slot, uint32_t version, s
 }
 
 static int
-judge_start(struct scanner *scanner, const struct muster_item *item, struct slot *slot,
+judge_start(const struct scanner *scanner, const struct muster_item *item, struct slot *slot,
             struct span bytes, struct err *err)
 {
     const struct keyring *keyring = &scanner->scan->work->archive->keyring;
@@ -139,14 +180,14 @@ judge_start(struct scanner *scanner, const struct muster_item *item, struct slot
     if (rc < 0 || check_seal(scanner, item, &slot->segment.seal, err) < 0)
         return -1;
     if (rc == OBJECT_SHORT) {
-        slot->want = scanner->pass == WANT_INDEX ? WANT_MORE : WANT_WHOLE;
+        slot->judged = slot->want == WANT_INDEX ? WANT_MORE : WANT_WHOLE;
         return 0;
     }
     if (rc == 0)
         rc = open_index(scanner, slot, version, err);
     if (rc < 0)
         return -1;
-    slot->want = rc == 0 ? WANT_NOTHING : WANT_WHOLE;
+    slot->judged = rc == 0 ? WANT_NOTHING : WANT_WHOLE;
     return 0;
 }
 
@@ -158,7 +199,7 @@ index_piece(void *context, const uint8_t *bytes, size_t size, struct err *err UN
 }
 
 static int
-judge_whole(struct scanner *scanner, const struct muster_item *item, struct slot *slot,
+judge_whole(const struct scanner *scanner, const struct muster_item *item, struct slot *slot,
             struct span bytes, struct err *err)
 {
     const struct plan_work *work = scanner->scan->work;
@@ -167,7 +208,6 @@ judge_whole(struct scanner *scanner, const struct muster_item *item, struct slot
     struct wal_damage damage;
     struct object object;
 
-    scanner->cost.whole++;
     if (object_open(bytes.data, bytes.size, item->name, work->survey.owner.system_id, keyring,
                     &object, err) < 0 ||
         check_seal(scanner, item, &object.seal, err) < 0 || wal_indexer_new(&indexer, err) < 0 ||
@@ -178,69 +218,36 @@ judge_whole(struct scanner *scanner, const struct muster_item *item, struct slot
     int rc = open_index(scanner, slot, WAL_INDEX_VERSION, err);
     if (rc > 0)
         return err_set(err, ERR_INTERNAL, "the index made here cannot be read");
-    if (rc == 0)
-        slot->want = WANT_NOTHING;
+    slot->judged = WANT_NOTHING;
     return rc;
 }
 
+/* In a thread: it changes nothing but the slot. */
 static int
 judge_item(void *context, const struct muster_item *item, size_t store, struct span bytes,
            struct err *err)
 {
-    struct scanner *scanner = context;
-    struct slot *slot = &scanner->slots[item->number];
+    const struct scanner *scanner = context;
+    struct slot *slot = slot_of(scanner, item->number);
 
-    scanner->cost.bytes += bytes.size;
     slot->segment.store = store;
-    int rc = scanner->pass == WANT_WHOLE ? judge_whole(scanner, item, slot, bytes, err)
-                                         : judge_start(scanner, item, slot, bytes, err);
+    int rc = slot->want == WANT_WHOLE ? judge_whole(scanner, item, slot, bytes, err)
+                                      : judge_start(scanner, item, slot, bytes, err);
     if (rc < 0)
         return err->kind == ERR_INTERNAL ? -1 : MUSTER_REJECT;
     return 0;
 }
 
 static int
-item_failed(void *context, const struct muster_item *item UNUSED, size_t store UNUSED,
-            int outcome UNUSED, const struct err *why, struct err *err UNUSED)
+item_failed(void *context, const struct muster_item *item, size_t store, int outcome,
+            const struct err *why, struct err *err UNUSED)
 {
     const struct scanner *scanner = context;
 
+    if (scanner->scan->bad_copy != NULL && (outcome > 0 || why->kind == ERR_CORRUPT))
+        scanner->scan->bad_copy(scanner->scan->context, item->number, store);
     notice_err(scanner->scan->work->notices, LOG_WARNING, why, "a copy is passed over");
     return 0;
-}
-
-static int
-item_lost(void *context, const struct muster_item *item, const struct err *why,
-          struct err *err UNUSED)
-{
-    struct scanner *scanner = context;
-    struct slot *slot = &scanner->slots[item->number];
-
-    slot->want = WANT_NOTHING;
-    slot->segment.lost = true;
-    slot->segment.why = *why;
-    return 0;
-}
-
-static int
-read_pass(struct scanner *scanner, enum want pass, uint64_t first_bytes, struct err *err)
-{
-    struct plan_work *work = scanner->scan->work;
-    const struct muster muster = {
-        .archive = work->archive,
-        .deadline_ms = work->request->deadline_ms,
-        .first_bytes = first_bytes,
-        .max_bytes = object_size_bound(work->segment_size),
-        .context = scanner,
-        .next = next_item,
-        .judge = judge_item,
-        .failed = item_failed,
-        .lost = item_lost,
-    };
-
-    scanner->pass = pass;
-    scanner->next = 0;
-    return muster_run(&muster, err);
 }
 
 /* ---- handing out ---- */
@@ -290,77 +297,125 @@ hand_out(struct scanner *scanner, struct slot *slot, struct err *err)
 }
 
 static void
-begin_batch(struct scanner *scanner, uint64_t first)
+show_progress(struct scanner *scanner)
 {
     const struct wal_scan *scan = scanner->scan;
+    uint64_t done = scanner->head - scan->first;
+    uint64_t all = scan->last - scan->first + 1;
+    int64_t ms = MAX_OF(clock_boot_ms() - scanner->progress.started_ms, (int64_t)1);
+    char left[REPORT_TEXT_SIZE];
 
-    scanner->n = (size_t)MIN_OF((uint64_t)BATCH, scan->last - first + 1);
-    for (size_t i = 0; i < scanner->n; i++) {
-        struct slot *slot = &scanner->slots[i];
-
-        slot_done(slot);
-        *slot = (struct slot){
-            .want = scan->deep ? WANT_WHOLE : WANT_INDEX,
-            .bytes = BUF_INIT(WAL_INDEX_MAX),
-            .segment.number = first + i,
-        };
-        plan_wal_name(scan->work, first + i, &slot->segment.name);
-    }
+    if (scan->progress != NULL && done > 0)
+        progress_show(&scanner->progress, "%s: %" PRIu64 " of %" PRIu64 ", %s left",
+                      scan->progress, done, all,
+                      report_duration(ms * (int64_t)(all - done) / (int64_t)done / 1000, left));
 }
 
-/* 0, 1 (the caller has enough) or -1. */
+/* Hand out what is next as long as it is there. 0, MUSTER_END (the caller has enough) or -1. */
 static int
-scan_batch(struct scanner *scanner, uint64_t first, struct err *err)
+hand_out_ready(struct scanner *scanner, struct err *err)
 {
-    begin_batch(scanner, first);
-    if ((!scanner->scan->deep && read_pass(scanner, WANT_INDEX, FIRST_BYTES, err) < 0) ||
-        (!scanner->scan->deep && read_pass(scanner, WANT_MORE, OBJECT_INDEX_BYTES, err) < 0) ||
-        read_pass(scanner, WANT_WHOLE, 0, err) < 0)
-        return -1;
-    for (size_t i = 0; i < scanner->n; i++) {
-        int rc = hand_out(scanner, &scanner->slots[i], err);
+    while (scanner->head < scanner->tail) {
+        struct slot *slot = slot_of(scanner, scanner->head);
 
+        if (slot->under_way || slot->want != WANT_NOTHING)
+            break;
+        int rc = hand_out(scanner, slot, err);
+        scanner->n_bytes -= slot->bytes.size;
+        slot_done(slot);
+        scanner->head++;
         if (rc != 0)
-            return rc;
+            return rc < 0 ? -1 : MUSTER_END;
     }
-    if (scanner->scan->progress != NULL)
-        progress_show(&scanner->progress, "%s: %" PRIu64 " of %" PRIu64, scanner->scan->progress,
-                      first + scanner->n - scanner->scan->first,
-                      scanner->scan->last - scanner->scan->first + 1);
+    show_progress(scanner);
     return 0;
+}
+
+static int
+item_taken(void *context, const struct muster_item *item, struct err *err)
+{
+    struct scanner *scanner = context;
+    struct slot *slot = slot_of(scanner, item->number);
+
+    slot->under_way = false;
+    slot->want = slot->judged;
+    scanner->cost.whole += item->first_bytes == 0;
+    if (slot->want != WANT_NOTHING) {
+        scanner->n_again++;
+        return 0;
+    }
+    scanner->n_bytes += slot->bytes.size;
+    return hand_out_ready(scanner, err);
+}
+
+static int
+item_lost(void *context, const struct muster_item *item, const struct err *why, struct err *err)
+{
+    struct scanner *scanner = context;
+    struct slot *slot = slot_of(scanner, item->number);
+
+    slot->under_way = false;
+    slot->want = WANT_NOTHING;
+    slot->segment.lost = true;
+    slot->segment.why = *why;
+    buf_clear(&slot->bytes);
+    return hand_out_ready(scanner, err);
 }
 
 static int
 scan_all(struct scanner *scanner, struct err *err)
 {
-    const struct wal_scan *scan = scanner->scan;
+    struct plan_work *work = scanner->scan->work;
+    const struct muster muster = {
+        .archive = work->archive,
+        .deadline_ms = work->request->deadline_ms,
+        .max_bytes = object_size_bound(work->segment_size),
+        .parallel = true,
+        .context = scanner,
+        .next = next_item,
+        .judge = judge_item,
+        .taken = item_taken,
+        .failed = item_failed,
+        .lost = item_lost,
+    };
+    struct muster_cost cost = {0};
 
-    int rc = 0;
-
-    for (uint64_t first = scan->first; rc == 0 && first <= scan->last; first += scanner->n)
-        rc = scan_batch(scanner, first, err);
-    return rc < 0 ? -1 : 0;
+    int rc = muster_run(&muster, &cost, err);
+    scanner->cost.requests = cost.requests;
+    scanner->cost.bytes = cost.bytes;
+    return rc;
 }
 
 int
 wal_scan_run(const struct wal_scan *scan, struct wal_scan_cost *ret_cost, struct err *err)
 {
-    AUTO(ptr) struct scanner *scanner = calloc(1, sizeof(*scanner));
+    struct scanner scanner = {
+        .scan = scan,
+        .n_slots = (size_t)MIN_OF((uint64_t)RING, scan->last - scan->first + 1),
+        .head = scan->first,
+        .tail = scan->first,
+        .crossing_bytes = BUF_INIT(WAL_INDEX_MAX),
+    };
     AUTO(ptr) struct wal_seam *seam = calloc(1, sizeof(*seam));
+    AUTO(ptr) struct slot *slots = calloc(scanner.n_slots, sizeof(*slots));
 
-    if (scanner == NULL || seam == NULL)
+    if (slots == NULL || seam == NULL)
         return err_memory(err, "list of segments");
-    scanner->scan = scan;
-    scanner->seam = seam;
-    scanner->crossing_bytes = BUF_INIT(WAL_INDEX_MAX);
-    progress_init(&scanner->progress);
-    int rc = scan_all(scanner, err);
-    progress_done(&scanner->progress);
-    for (size_t i = 0; i < BATCH; i++)
-        slot_done(&scanner->slots[i]);
-    buf_done(&scanner->crossing_bytes);
+    scanner.slots = slots;
+    scanner.seam = seam;
+    progress_init(&scanner.progress);
+    int rc = scan_all(&scanner, err);
+    progress_done(&scanner.progress);
+    for (size_t i = 0; i < scanner.n_slots; i++)
+        slot_done(&slots[i]);
+    buf_done(&scanner.crossing_bytes);
+    scanner.cost.took_ms = clock_boot_ms() - scanner.progress.started_ms;
+    scan->work->cost.requests += scanner.cost.requests;
+    scan->work->cost.bytes += scanner.cost.bytes;
+    scan->work->cost.whole += scanner.cost.whole;
+    scan->work->cost.took_ms += scanner.cost.took_ms;
     if (ret_cost != NULL)
-        *ret_cost = scanner->cost;
+        *ret_cost = scanner.cost;
     return rc;
 }
 
@@ -368,6 +423,17 @@ int
 wal_scan_records(struct plan_work *work, uint64_t number, wal_record_sink sink, void *context,
                  struct err *err)
 {
+    struct wal_scan_rate rate;
+
+    return wal_scan_records_timed(work, number, sink, context, &rate, err);
+}
+
+int
+wal_scan_records_timed(struct plan_work *work, uint64_t number, wal_record_sink sink,
+                       void *context, struct wal_scan_rate *ret_rate, struct err *err)
+{
+    struct retrieval_source from;
+    int64_t began_ms = clock_boot_ms();
     char object[OBJECT_NAME_SIZE];
     struct wal_name name;
     const struct retrieval_request request = {
@@ -382,12 +448,14 @@ wal_scan_records(struct plan_work *work, uint64_t number, wal_record_sink sink, 
 
     plan_wal_name(work, number, &name);
     object_name_of_wal(&work->survey.owner, &name, object);
-    int rc = retrieve_file(work->archive, &request, work->notices, &file, err);
+    int rc = retrieve_file_from(work->archive, &request, work->notices, &file, &from, err);
     if (rc == RETRIEVAL_ABSENT)
         return err_set(err, ERR_CONFLICT, "\"%s\" is gone", name.text);
+    int64_t took_ms = clock_boot_ms() - began_ms;
     if (rc < 0 || wal_reader_new(sink, context, &reader, err) < 0)
         return -1;
     wal_reader_feed(reader, file.data, file.size);
     (void)wal_reader_finish(reader);
+    *ret_rate = (struct wal_scan_rate){from.store, from.payload_size, MAX_OF(took_ms, (int64_t)1)};
     return 0;
 }

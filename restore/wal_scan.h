@@ -37,15 +37,10 @@ struct wal_scan {
     bool deep; /* fetch every segment whole: seal, payload, decoding, and the index made anew */
     const char *progress; /* "WAL segments read"; NULL: none is shown */
     void *context;
+    /* A store has a copy that is not good, or none although it is listed. May be NULL. */
+    void (*bad_copy)(void *context, uint64_t number, size_t store);
     /* Each segment, in order, lost ones too. 0; 1: it is enough; or -1. */
     int (*segment)(void *context, const struct wal_scan_segment *segment, struct err *err);
-};
-
-/* What it cost. */
-struct wal_scan_cost {
-    uint64_t requests;
-    uint64_t bytes;
-    uint64_t whole; /* segments that were fetched whole */
 };
 
 /*
@@ -55,7 +50,19 @@ struct wal_scan_cost {
 int wal_scan_records(struct plan_work *work, uint64_t number, wal_record_sink sink, void *context,
                      struct err *err) MUST_USE;
 
-/* 0 or -1. ret_cost may be NULL. */
+/* How fast bytes came, and whence. */
+struct wal_scan_rate {
+    size_t store;
+    uint64_t bytes;
+    int64_t took_ms; /* at least 1 */
+};
+
+/* The same; ret_rate is that of fetching alone. */
+int wal_scan_records_timed(struct plan_work *work, uint64_t number, wal_record_sink sink,
+                           void *context, struct wal_scan_rate *ret_rate,
+                           struct err *err) MUST_USE;
+
+/* 0 or -1. ret_cost may be NULL; the work's cost grows in any case. */
 int wal_scan_run(const struct wal_scan *scan, struct wal_scan_cost *ret_cost,
                  struct err *err) MUST_USE;
 

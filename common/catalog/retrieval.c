@@ -436,6 +436,16 @@ int
 retrieve_file(struct archive *archive, const struct retrieval_request *request,
               struct notices *notices, struct buf *file, struct err *err)
 {
+    struct retrieval_source from;
+
+    return retrieve_file_from(archive, request, notices, file, &from, err);
+}
+
+int
+retrieve_file_from(struct archive *archive, const struct retrieval_request *request,
+                   struct notices *notices, struct buf *file, struct retrieval_source *ret_from,
+                   struct err *err)
+{
     AUTO(retrieval) struct retrieval *retrieval = NULL;
     size_t before = file->size;
     struct object object;
@@ -448,8 +458,10 @@ retrieve_file(struct archive *archive, const struct retrieval_request *request,
         int rc = retrieval_result(retrieval, &object, err);
         if (rc != 0)
             return rc;
-        if (object_unpack(&object, &archive->keyring, append, file, NULL, err) == 0)
+        if (object_unpack(&object, &archive->keyring, append, file, NULL, err) == 0) {
+            *ret_from = (struct retrieval_source){retrieval->from, object.payload.size};
             return 0;
+        }
         file->size = before;
         if (err->kind == ERR_INTERNAL)
             return -1;

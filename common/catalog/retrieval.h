@@ -76,4 +76,14 @@ DEFINE_POINTER_CLEANUP(retrieval, struct retrieval, retrieval_free);
 int retrieve_file(struct archive *archive, const struct retrieval_request *request,
                   struct notices *notices, struct buf *file, struct err *err) MUST_USE;
 
+/* The same; ret_from is what it came from and how large the stored object's payload was. */
+struct retrieval_source {
+    size_t store;
+    uint64_t payload_size;
+};
+
+int retrieve_file_from(struct archive *archive, const struct retrieval_request *request,
+                       struct notices *notices, struct buf *file,
+                       struct retrieval_source *ret_from, struct err *err) MUST_USE;
+
 #endif

@@ -131,6 +131,17 @@ def _(t):
     t.contains(err, 'store "a" lacks 2 of 7, store "b" lacks 4 of 7', "per store")
     t.contains(err, "The last healthy segment is " + segments(1, 7)[0], "last healthy")
     t.contains(err, "--lsn 0/7002D8", "a safe target")
+    t.contains(err, 'store "a": the last healthy segment is %s; safe from it alone: --lsn 0/7002D8'
+               % segments(1, 7)[0], "of a")
+    t.contains(err, 'store "b": the last healthy segment is %s; safe from it alone: --lsn 0/5002D8'
+               % segments(1, 5)[0], "of b")
+    result = archive.plan("--latest", "--json")
+    refusal = json.loads(result.out)
+    t.equal((result.code, refusal["refused"], refusal["last_healthy_wal"], refusal["safe_target"]),
+            (12, True, segments(1, 7)[0], "--lsn 0/7002D8"), "as JSON")
+    t.equal([(s["last_healthy_wal"], s["safe_target"]) for s in refusal["stores"]],
+            [(segments(1, 7)[0], "--lsn 0/7002D8"), (segments(1, 5)[0], "--lsn 0/5002D8")],
+            "per store")
     plan = archive.plan_json("--lsn", "0/700000")
     t.equal((plan["last_wal"], plan["gap_behind"]), (segments(1, 7)[0], True), "it is one")
     t.equal(plan["window"]["end_lsn"], "0/800000", "window")
@@ -176,6 +187,31 @@ def _(t):
     plan = archive.plan_json("--latest")
     t.equal(plan["segments"], 6, "segments")
     t.equal([(s["backup"], s["segments"]) for s in plan["stores"]], [(False, 3), (True, 4)], "shares")
+    t.equal([(s["whole"], s["last_healthy_wal"], s["safe_target"]) for s in plan["stores"]],
+            [(False, segments(1, 6)[0], "--lsn 0/6002D8"), (False, None, None)], "alone")
+    text = archive.plan("--latest").out
+    t.contains(text, "alone: healthy up to %s, safe: --lsn 0/6002D8" % segments(1, 6)[0], "of a")
+    t.contains(text, "alone: no healthy segment", "of b")
+
+
+@tap.check("rates have a source: measured now, assumed, or as configured")
+def _(t):
+    archive = simple(t, "ab")
+    cost = archive.plan_json("--latest")["cost"]
+    t.equal((cost["fetch_rate_source"], cost["fetch_rate_store"]),
+            ("measured now with one segment", "a"), "fetching")
+    t.equal((cost["replay_rate_source"], cost["replay_bytes_per_second"]), ("assumed", 48 << 20),
+            "replaying")
+    t.contains(archive.plan("--latest").out, 'measured now from store "a"', "text")
+    archive.setup.settings["objectives"] = {"replay_rate": "7MiB"}
+    archive.setup.write()
+    plan = archive.plan_json("--latest")
+    cost = plan["cost"]
+    t.equal((cost["replay_rate_source"], cost["replay_bytes_per_second"], cost["replay_seconds"]),
+            ("configured", 7 << 20, 1), "configured")
+    t.contains(archive.plan("--latest").out, "as configured (replay_rate)", "text")
+    t.equal(plan["requests"], 14, "these have no index: beginnings, and then the whole")
+    t.true(plan["bytes_read"] > 7 * 1024, "bytes")
 
 
 @tap.check("a store that is away is a notice, and a reason not to be sure of a gap")
@@ -202,6 +238,10 @@ def _(t):
     result = archive.plan("--latest")
     t.equal(result.code, 0, result.err)
     t.contains(result.err, "warning: a copy is passed over", "warning")
+    plan = archive.plan_json("--latest")
+    t.equal([(s["whole"], s["last_healthy_wal"], s["safe_target"]) for s in plan["stores"]],
+            [(False, segments(1, 7)[0], "--lsn 0/7002D8"), (True, segments(1, 11)[0], None)],
+            "what each could do alone")
     archive.damage(archive.segment_path("b", 1, 8), 100)
     err = refused(t, archive, 15, "--latest")
     t.contains(err, segments(1, 8)[0], "name")
@@ -385,6 +425,30 @@ def _(t):
     archive.segment_path("a", 1, 6).unlink()
     t.contains(refused(t, archive, 12, "--latest", "--timeline", "2"), segments(1, 6)[0], "parent's")
     archive.plan_json("--latest")
+
+
+@tap.check("a time behind a fork after which both timelines went on is refused with the choices")
+def _(t):
+    archive = crafted.Archive(t)
+    archive.backup(OLD, 5)
+    at = LATER - 6 * 3600
+    for number in range(5, 10):                     # an hour apart: 10 to 14 o'clock
+        archive.wal(1, [number], created=at + (number - 5) * 3600)
+    archive.history(2, [(1, "0/800000")])           # from before 13 o'clock, at half past
+    for number in (8, 9):
+        archive.wal(2, [number], created=at + (number - 5) * 3600 + 1800)
+    err = refused(t, archive, 14, "--time", "2026-11-22 13:40:00Z")
+    t.contains(err, "on timeline 2 and on timeline 1: both went on behind 0/800000", "why")
+    t.contains(err, "--timeline 2 or --timeline 1", "the choices")
+    for timeline, stop in (("1", "0/901000"), ("2", "0/901000")):
+        plan = archive.plan_json("--time", "2026-11-22 13:40:00Z", "--timeline", timeline)
+        t.equal((plan["timeline"], plan["last_wal"]),
+                (int(timeline), segments(int(timeline), 9)[0]), "chosen")
+    plan = archive.plan_json("--time", "2026-11-22 12:30:00Z")
+    t.equal(plan["timeline"], 2, "before the fork both are the same")
+    plan = archive.plan_json("--time", "2026-11-22 14:10:00Z")
+    t.equal(plan["timeline"], 2, "the first one had ended")
+    archive.plan_json("--lsn", "0/880000")
 
 
 @tap.check("a fork exactly between two segments")
@@ -656,15 +720,65 @@ def _(t):
     t.equal(digest(), before, "stores")
 
 
-@tap.check("1,200 segments are planned, index by index")
-def _(t):
-    archive = crafted.Archive(t, encryption=False)
+def many(t):
+    """1,200 segments in two stores, more than are under way at a time."""
+    archive = crafted.Archive(t, "ab")
+    archive.made(5, 1200, epoch(OLD) - 5 * 60)
     archive.backup(OLD, 5)
-    archive.wal(1, range(5, 1205), created=LATER)
+    return archive
+
+
+@tap.check("1,200 segments are planned, each read once, and events are found in all of them")
+def _(t):
+    archive = many(t)
     plan = archive.plan_json("--latest")
-    t.equal((plan["segments"], plan["last_wal"]), (1200, segments(1, 1204)[0]), "all of them")
+    t.equal((plan["segments"], plan["last_wal"], plan["requests"]),
+            (1200, segments(1, 1204)[0], 1200), "all of them")
+    t.equal([s["whole"] for s in plan["stores"]], [True, True], "in both stores")
+    plan = archive.plan_json("--name", "point 1000")
+    t.equal((plan["last_wal"], plan["loss"]["commits"]), (segments(1, 1000)[0], 204), "a name")
+    result = archive.setup.run("seawall-events", "--json", "--since", "2026-11-01 00:00:00Z")
+    t.equal([e["what"] for e in json.loads(result.out)["events"]],
+            ["point %d" % n for n in range(100, 1205, 100)], "events, in order")
+    plan = archive.plan_json("--lsn", "0/4000000", "--deep")
+    t.equal(plan["segments"], 60, "whole and decoded: " + result.err)
+
+
+@tap.check("among 1,200: missing, damaged and foreign in one store, and then in all")
+def _(t):
+    archive = many(t)
     archive.segment_path("a", 1, 700).unlink()
-    t.contains(refused(t, archive, 12, "--latest"), segments(1, 700)[0], "the one that is missing")
+    archive.damage(archive.segment_path("a", 1, 720), 300)
+    archive.damage(archive.segment_path("a", 1, 730), 3000)
+    archived.rewrite(archive.segment_path("a", 1, 740),
+                     archive.segment_path("b", 1, 900).read_bytes())
+    result = archive.plan("--latest", "--json")
+    t.equal(result.code, 0, result.err)
+    plan = json.loads(result.out)
+    t.equal((plan["segments"], plan["requests"]), (1200, 1203), "three copies are passed over")
+    t.equal([(s["whole"], s["last_healthy_wal"], s["safe_target"]) for s in plan["stores"]],
+            [(False, segments(1, 699)[0], "--lsn 0/2BB01F00"), (True, segments(1, 1204)[0], None)],
+            "what each could do alone")
+    for number in (720, 730, 740):
+        t.contains(result.err, segments(1, number)[0], "named")
+    t.equal(archive.plan_json("--lsn", "0/2BB01F00")["last_wal"], segments(1, 699)[0], "safe")
+
+    archive.damage(archive.segment_path("b", 1, 730), 3000)
+    result = archive.plan("--latest", "--json")
+    refusal = json.loads(result.out)
+    t.equal((result.code, refusal["last_healthy_wal"], refusal["safe_target"]),
+            (15, segments(1, 729)[0], "--lsn 0/2D901F00"), "damaged in all: " + result.err)
+    t.equal([s["last_healthy_wal"] for s in refusal["stores"]], segments(1, 699, 729), "of each")
+    archive.segment_path("b", 1, 700).unlink()
+    err = refused(t, archive, 12, "--latest")
+    t.contains(err, "The last healthy segment is " + segments(1, 699)[0], "missing in all")
+    archive.segment_path("a", 1, 650).write_bytes(
+        archive.segment_path("b", 1, 651).read_bytes())
+    archived.rewrite(archive.segment_path("b", 1, 650),
+                     archive.segment_path("b", 1, 651).read_bytes())
+    err = refused(t, archive, 15, "--lsn", "0/2BB01F00")
+    t.contains(err, segments(1, 650)[0], "foreign in all")
+    t.contains(err, "The last healthy segment is " + segments(1, 649)[0], "the last healthy one")
 
 
 tap.main()

@@ -388,6 +388,9 @@ def _(t):
         for event in accidents:
             t.true(event["kind"] == "drop_database"
                    or all(name.startswith("file ") for name in event["relations"]), event)
+        t.equal([e.get("or_kind") for e in accidents if e["kind"] == "truncate"], ["rewrite"],
+                "which it may as well be")
+        t.true(not any("or_kind" in e for e in named), "with names there is no doubt")
         for event in [e for e in named if e["kind"] in ("delete", "update")]:
             t.true(without(event, *unnamed) in [without(e, *unnamed) for e in told], event)
         known = {(e["kind"], e["lsn"], e.get("xid")) for e in named}

@@ -140,6 +140,17 @@ class Archive:
             self.put(name, data or segment(number, timeline, self.system_id, created), stores,
                      created)
 
+    def made(self, first, count, began, step=60):
+        """So many segments of timeline 1 with records and indexes, from madearchive, one a step of
+        seconds; into every store."""
+        keys = ["--recipient", self.setup.recipient] if self.encrypted() else []
+        self.t.run([seawall.program("madearchive"), "--writer", self.setup.dir / "writer.key", *keys,
+                    "--cluster", self.cluster, "--system-id", self.system_id, "--first", first,
+                    "--count", count, "--created", began * 1000000, "--step", step * 1000000,
+                    self.t.dir / self.letters[0]], code=0)
+        for store in self.letters[1:]:
+            shutil.copytree(self.t.dir / self.letters[0], self.t.dir / store, dirs_exist_ok=True)
+
     def history(self, timeline, lines, stores=None, text=None):
         text = text or "".join("%d\t%s\tno recovery target specified\n" % line for line in lines)
         self.put(self.wal_name("%08X.history" % timeline), text.encode(), stores)

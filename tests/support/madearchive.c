@@ -4,10 +4,12 @@
  * of PostgreSQL 15 that follow each other, sealed with their indexes as seawall-push does it.
  *
  *      madearchive --writer FILE [--recipient R] --cluster NAME --system-id ID --first N --count N
- *                  --created MICROSECONDS --step MICROSECONDS DIR
+ *                  --created MICROSECONDS --step MICROSECONDS [--noise PAGES] DIR
  *
  * Writes <DIR>/<cluster>/<system id>/wal/... of timeline 1. Segment N has 72 rows in ten relations,
- * a commit at its time of creation, in every hundredth a restore point, and a switch. No fsync.
+ * a commit at its time of creation, in every hundredth a restore point, and a switch. With --noise
+ * so many pages that do not compress stand before the switch: stored objects of servers are larger
+ * than an index, and what is read of them is too. No fsync.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -43,6 +45,7 @@ struct options {
     uint64_t count;
     uint64_t created_us;
     uint64_t step_us;
+    uint64_t noise; /* pages */
 };
 
 struct maker {
@@ -53,7 +56,15 @@ struct maker {
     uint64_t base; /* its position */
     size_t at;
     uint64_t before; /* the record before */
+    uint64_t random; /* state of the noise */
 };
+
+/* Where the switch stands in each segment. */
+static size_t
+switch_at(const struct options *options)
+{
+    return options->noise == 0 ? SWITCH_AT : (options->noise + 1) * PAGE + 24;
+}
 
 /* ---- a segment ---- */
 
@@ -99,6 +110,37 @@ put_main(struct maker *maker, uint8_t rmgr, uint8_t info, uint32_t xid, const st
     put_record(maker, rmgr, info, xid, &(struct span){body, data->size + 5});
 }
 
+/* The next page up to its end, and the header of the one after. */
+static void
+put_noise(struct maker *maker)
+{
+    uint64_t bytes[(PAGE - 24 - HEADER - 5 + 7) / 8];
+
+    for (size_t i = 0; i < ARRAY_SIZE(bytes); i++) {
+        maker->random ^= maker->random << 13;
+        maker->random ^= maker->random >> 7;
+        maker->random ^= maker->random << 17;
+        bytes[i] = maker->random;
+    }
+    put_main(maker, WAL_RMGR_XLOG, 0x20, 0,
+             &(struct span){(const uint8_t *)bytes, PAGE - 24 - HEADER - 5});
+}
+
+static void
+put_short_header(struct maker *maker)
+{
+    const uint16_t magic = 0xD110;
+    const uint32_t timeline = 1;
+    const uint64_t address = maker->base + maker->at;
+    uint8_t *page = maker->segment + maker->at;
+
+    memset(page, 0, PAGE);
+    memcpy(page, &magic, 2);
+    memcpy(page + 4, &timeline, 4);
+    memcpy(page + 8, &address, 8);
+    maker->at += 24;
+}
+
 static void
 put_page_header(struct maker *maker)
 {
@@ -126,7 +168,7 @@ make_segment(struct maker *maker, uint64_t number, int64_t created_us)
     char point[72] = {0};
 
     maker->base = number * SEGMENT;
-    maker->before = maker->base - SEGMENT + SWITCH_AT;
+    maker->before = maker->base - SEGMENT + switch_at(maker->options);
     put_page_header(maker);
     for (uint32_t i = 0; i < ROWS; i++)
         put_row(maker, xid, 20000 + i % 10, (uint32_t)(number * 7 + i * 13) % 100000);
@@ -135,8 +177,14 @@ make_segment(struct maker *maker, uint64_t number, int64_t created_us)
     (void)snprintf(point + 8, 64, "point %" PRIu64, number);
     if (number % 100 == 0)
         put_main(maker, WAL_RMGR_XLOG, 0x70, 0, &(struct span){(const uint8_t *)point, 72});
-    put_main(maker, WAL_RMGR_XLOG, 0x20, 0,
-             &(struct span){zeros, SWITCH_AT - maker->at - HEADER - 5});
+    size_t end = maker->options->noise == 0 ? SWITCH_AT : PAGE;
+    put_main(maker, WAL_RMGR_XLOG, 0x20, 0, &(struct span){zeros, end - maker->at - HEADER - 5});
+    for (uint64_t i = 0; i < maker->options->noise; i++) {
+        put_short_header(maker);
+        put_noise(maker);
+    }
+    if (maker->options->noise > 0)
+        put_short_header(maker);
     put_record(maker, WAL_RMGR_XLOG, 0x40, 0, &(struct span){zeros, 0});
 }
 
@@ -232,7 +280,8 @@ read_key(struct maker *maker, struct err *err)
 static int
 make_archive(const struct options *options, struct err *err)
 {
-    struct maker maker = {.options = options, .segment = calloc(1, SEGMENT)};
+    struct maker maker = {.options = options, .segment = calloc(1, SEGMENT),
+                          .random = options->first};
     int rc = maker.segment == NULL ? err_memory(err, "segment") : read_key(&maker, err);
 
     for (uint64_t i = 0; rc == 0 && i < options->count; i++)
@@ -255,6 +304,7 @@ read_option(const char *name, const char *value, struct options *options)
         {"--cluster", NULL, &options->cluster},     {"--system-id", &options->system_id, NULL},
         {"--first", &options->first, NULL},         {"--count", &options->count, NULL},
         {"--created", &options->created_us, NULL},  {"--step", &options->step_us, NULL},
+        {"--noise", &options->noise, NULL},
     };
 
     for (size_t i = 0; i < ARRAY_SIZE(known); i++) {
@@ -278,7 +328,8 @@ main(int argc, char **argv)
     for (; i + 1 < argc; i += 2)
         if (!read_option(argv[i], argv[i + 1], &options))
             break;
-    if (i + 1 != argc || options.writer == NULL || options.cluster == NULL || options.first == 0) {
+    if (i + 1 != argc || options.writer == NULL || options.cluster == NULL || options.first == 0 ||
+        options.noise > SEGMENT / PAGE - 2) {
         (void)fprintf(stderr, "madearchive: wrong options\n");
         return 1;
     }

@@ -64,6 +64,7 @@ three_settings_suffice_and_the_others_have_their_defaults(void **state)
     assert_int_equal(settings->rto, 14400);
     assert_int_equal(settings->retention, 2592000);
     assert_int_equal(settings->drill_every, 7776000);
+    assert_int_equal(settings->replay_rate, 0);
     assert_int_equal(settings->n_stores, 1);
     assert_string_equal(settings->stores[0].name, "a");
     assert_string_equal(settings->stores[0].url, "file:///a");
@@ -93,7 +94,8 @@ static const char full_text[] =
     "spool_max = \"2GiB\"; spool_dir = \"spool\";\r\n"
     "stall_timeout = 1; encryption = { recipients = (\"r1\", \"r2\"); identity_file = \"id\"; "
     "};\r\n"
-    "objectives = { rpo = \"365d\"; rto = 1; retention = 86400; drill_every = \"3650d\"; }; # end";
+    "objectives = { rpo = \"365d\"; rto = 1; retention = 86400; drill_every = \"3650d\"; "
+    "replay_rate = \"64MiB\"; }; # end";
 
 static void
 every_setting_is_read(void **state)
@@ -132,6 +134,7 @@ every_setting_is_read(void **state)
     assert_int_equal(settings->rto, 1);
     assert_int_equal(settings->retention, 86400);
     assert_int_equal(settings->drill_every, 315360000);
+    assert_int_equal(settings->replay_rate, 64 * MIB);
     assert_int_equal(settings->n_stores, 2);
     assert_string_equal(settings->stores[0].region, "eu-west-3");
     assert_string_equal(settings->stores[0].endpoint, "https://e:9000");
