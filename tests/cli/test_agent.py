@@ -8,7 +8,7 @@ import subprocess
 
 import seawall
 import tap
-from agents import MIB, XLOG, Place
+from agents import MIB, XLOG, Place, stopped
 from archived import object_path
 
 SANITIZED = bool(os.environ.get("SEAWALL_SANITIZED"))
@@ -140,6 +140,61 @@ def _(t):
     t.equal(result.code, 200, "the same, promoted")
     (place.dir / "away").rename(place.store)
     t.equal(place.fetch(1).code, 0, "when the store is back")
+
+
+@tap.check("a standby whose agent cannot be reached is served without one, or told as configured")
+def _(t):
+    place = Place(t)
+    place.pgdata.write_segment(1)
+    t.equal(place.push(1, "--one-shot").code, 0, "push")
+    t.equal(place.fetch(1, env={"SEAWALL_RUNTIME_DIR": "/etc"}).code, 202, "no standby")
+    (place.pgdata.dir / "standby.signal").touch()
+    place.runtime.touch()
+    result = place.fetch(1)
+    t.equal(result.code, 0, "a broken runtime directory: " + result.err)
+    t.equal(place.fetched(), place.pgdata.segment(1), "bytes")
+    t.contains(result.err, "warning: the standby does without an agent: runtime directory", "why")
+    t.equal(place.fetch(2).code, 1, "proven absent")
+    place.store.rename(place.dir / "away")
+    for setting, code in (("continue", 1), ("stop", 200)):
+        place.setup.write(standby_on_error=setting)
+        result = place.fetch(1, "--timeout", "2")
+        t.equal(result.code, code, setting + ": " + result.err)
+    (place.dir / "away").rename(place.store)
+    place.runtime.unlink()
+    for setting, code in (("continue", 1), ("stop", 204)):
+        place.setup.write(standby_on_error=setting)
+        result = place.run("seawall-fetch", place.pgdata.name(1), "no/where")
+        t.equal(result.code, code, "no destination, " + setting + ": " + result.err)
+    place.setup.write(nonsense=1)
+    result = place.fetch(1)
+    t.equal(result.code, 202, "a wrong configuration stays an error")
+    t.true("does without" not in result.err, result.err)
+
+
+@tap.check("a standby is served when its agent hangs, or its program is replaced just now")
+def _(t):
+    place = Place(t)
+    place.programs(place.dir / "bin")
+    place.push(1)
+    (place.pgdata.dir / "standby.signal").touch()
+    with stopped(place.agent()):
+        result = place.fetch(1, "--timeout", "1")
+        t.equal(result.code, 0, "a silent agent: " + result.err)
+        t.contains(result.err, "did not answer", "why")
+    tap.stop_agents(place.runtime)
+    agent = place.bin / "seawall-agent"
+    agent.rename(place.dir / "later")
+    hook = place.start("seawall-fetch", place.pgdata.name(1), XLOG)
+    t.contains(hook.stderr.readline(), "the standby does without an agent", "warning")
+    (place.dir / "later").rename(agent)
+    out, err = hook.communicate(timeout=60)
+    t.equal((hook.returncode, out), (0, ""), err)
+    t.equal(place.fetched(), place.pgdata.segment(1), "bytes")
+    agent.unlink()
+    result = place.fetch(1, "--timeout", "2")
+    t.equal(result.code, 204, "it stays away: nobody can read the configuration")
+    t.contains(result.err, "beside this program", "hint")
 
 
 @tap.check("a runtime directory that is not private and our own is refused, and not repaired")
