@@ -25,10 +25,11 @@ class Place:
         self.setup = seawall.Setup(self.dir, [seawall.dir_store("a", self.store)], **settings)
         self.pgdata = seawall.Pgdata(self.dir / "data", segment_size=MIB)
         self.bin = None     # another place of the programs
+        self.more = {}      # of the environment
         t.defer(tap.stop_agents, self.runtime)
 
     def env(self):
-        return {"SEAWALL_RUNTIME_DIR": str(self.runtime)}
+        return dict(self.more, SEAWALL_RUNTIME_DIR=str(self.runtime))
 
     def argv(self, name, *args):
         argv = self.setup.argv(name, *args, agent=True)
