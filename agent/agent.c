@@ -190,7 +190,8 @@ look_around(struct agent *agent)
         (now_ms < agent->look_ms && agent->watched[WATCH_SERVER].revents == 0))
         return;
     agent_server_look(agent);
-    agent->look_ms = now_ms + (agent_server_ended(agent, &ended_ms) ? AGENT_SOON_MS : AGENT_LOOK_MS);
+    bool ended = agent_server_ended(agent, &ended_ms);
+    agent->look_ms = now_ms + (ended ? AGENT_SOON_MS : AGENT_LOOK_MS);
     if (!rendezvous_is_mine(&agent->rendezvous, &agent->socket))
         agent_leave(agent, "the socket is gone");
     else if (agent_origin_changed(agent, &why))

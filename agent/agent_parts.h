@@ -68,7 +68,7 @@ struct agent_origin {
 struct agent_server {
     pid_t pid;        /* 0: none is known */
     int fd;           /* of that process, readable when it has ended; or -1 */
-    int64_t ended_ms; /* since when the one that was there is gone (clock_boot_ms()); 0: it is not */
+    int64_t ended_ms; /* when the one that was there was found gone (clock_boot_ms()), or 0 */
 };
 
 /* What agent->watched has first; behind it the clients. */
