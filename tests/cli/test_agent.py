@@ -8,7 +8,7 @@ import subprocess
 
 import seawall
 import tap
-from agents import MIB, XLOG, Place, stopped
+from agents import MIB, XLOG, Place, preload, stopped
 from archived import object_path
 
 SANITIZED = bool(os.environ.get("SEAWALL_SANITIZED"))
@@ -220,6 +220,47 @@ def _(t):
             else:
                 place.runtime.unlink()
     t.equal(os.listdir(private), [], "what the link leads to")
+
+
+FOREIGN = dict(PEERSHIM_UID="12345")
+
+
+@tap.check("a hook says nothing to an agent of another user")
+def _(t):
+    place = Place(t)
+    place.push(1)
+    agent = place.agent()
+    shim = dict(preload("peershim.so"), **FOREIGN)
+    for result, code in ((place.push(2, env=shim), 14), (place.fetch(1, env=shim), 202),
+                         (place.run("seawall-agent", "status", env=shim), 14)):
+        t.equal((result.code, result.out), (code, ""), result.err)
+        t.contains(result.err, "is served by another user", "message")
+    shim["PEERSHIM_UID"] = "0"
+    if os.geteuid() != 0:
+        t.equal(place.push(2, env=shim).code, 14, "root's is another user's too")
+    t.equal(place.status()["requests"], 1, "requests")
+    (place.pgdata.dir / "standby.signal").touch()
+    t.equal(place.fetch(1, env=dict(shim, **FOREIGN)).code, 0, "a standby does without")
+    t.equal(place.fetched(), place.pgdata.segment(1), "bytes")
+    t.equal((place.agent(), place.status()["requests"]), (agent, 1), "the agent")
+
+
+@tap.check("an agent listens to nobody but its own user and root")
+def _(t):
+    place = Place(t)
+    place.pgdata.write_segment(1)
+    for uid, codes in (("12345", (10, 200)), ("0", (0, 0))):
+        place.more = dict(preload("peershim.so"), PEERSHIM_UID=uid)
+        agent = place.start("seawall-agent", "--background")
+        t.equal(agent.stdout.readline(), "ready\n", "start")
+        place.more = {}
+        for result, code in zip((place.push(1, "--timeout", "2"), place.fetch(1, "--timeout", "2")),
+                                codes):
+            t.equal(result.code, code, "%s: %s" % (uid, result.err))
+        t.equal(len(seawall.stored(place.store)), 1 - bool(codes[0]), "objects")
+        t.equal(place.agent(), agent.pid, "the agent")
+        agent.terminate()
+        t.equal(agent.wait(60), 0, "its end")
 
 
 @tap.check("a socket nobody answers on, or what else has its name, is replaced")

@@ -5,20 +5,16 @@ The programs run with tests/support/clockshim.c, the S3 services refuse requests
 fifteen minutes off, as real ones do.
 """
 import json
-import os
 import time
 
 import fakes3
-import seawall
 import tap
-from agents import XLOG, Place
+from agents import XLOG, Place, preload
 
 HOUR = 3600
 TO_1970 = -int(time.time()) + 86400
 TO_2100 = 4102444800 - int(time.time())
 JUMPS = [HOUR, -HOUR, TO_1970, TO_2100, 0]
-
-SHIM = os.environ.get("CLOCKSHIM") or seawall.program("clockshim.so")
 
 
 class Clock:
@@ -29,10 +25,8 @@ class Clock:
         self.place = Place(t, **dict(dict(stall_timeout=1, connect_timeout=1), **settings))
         self.place.setup.write(stores=[s.store("ab"[i]) for i, s in enumerate(self.stores)])
         self.file = t.dir / "clock"
-        self.place.more = dict(fakes3.ENV, LD_PRELOAD=SHIM, CLOCKSHIM_FILE=str(self.file))
-        if os.environ.get("SEAWALL_SANITIZED"):
-            self.place.more["ASAN_OPTIONS"] = (os.environ.get("ASAN_OPTIONS", "")
-                                               + ":verify_asan_link_order=0")
+        self.place.more = dict(fakes3.ENV, **preload("clockshim.so"),
+                               CLOCKSHIM_FILE=str(self.file))
         self.jump(0)
 
     def jump(self, seconds):

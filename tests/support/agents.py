@@ -14,6 +14,12 @@ MIB = 1 << 20
 XLOG = "pg_wal/RECOVERYXLOG"
 
 
+def preload(library):
+    """The environment of programs that are to run with this library of tests/support."""
+    options = os.environ.get("ASAN_OPTIONS", "").split(":") + ["verify_asan_link_order=0"]
+    return {"LD_PRELOAD": seawall.program(library), "ASAN_OPTIONS": ":".join(filter(None, options))}
+
+
 class Place:
     """A store, a configuration, a data directory and a runtime directory."""
 
