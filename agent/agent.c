@@ -158,22 +158,47 @@ heed_signals(struct agent *agent)
     }
 }
 
+/* Does nobody wait, and is nothing under way? */
+static bool
+is_idle(const struct agent *agent)
+{
+    return agent_clients_waiting(agent) == 0 && agent_halves_idle(agent);
+}
+
+/*
+ * Who stops a server wants to unmount or remove its directory. What a store still lacks of what was
+ * archived is finished, but not waited for without end.
+ */
+static bool
+is_left_alone(const struct agent *agent, int64_t now_ms)
+{
+    int64_t since_ms = 0;
+
+    return agent_server_ended(agent, &since_ms) &&
+           (is_idle(agent) || now_ms - since_ms >= AGENT_FAREWELL_MS);
+}
+
 /* Is it still wanted, and still the one that hooks find? */
 static void
 look_around(struct agent *agent)
 {
     int64_t now_ms = clock_boot_ms();
+    int64_t ended_ms = 0;
     const char *why = NULL;
 
-    if (agent->leaving || now_ms < agent->look_ms)
+    if (agent->leaving ||
+        (now_ms < agent->look_ms && agent->watched[WATCH_SERVER].revents == 0))
         return;
-    agent->look_ms = now_ms + AGENT_LOOK_MS;
+    agent_server_look(agent);
+    bool ended = agent_server_ended(agent, &ended_ms);
+    agent->look_ms = now_ms + (ended ? AGENT_SOON_MS : AGENT_LOOK_MS);
     if (!rendezvous_is_mine(&agent->rendezvous, &agent->socket))
         agent_leave(agent, "the socket is gone");
     else if (agent_origin_changed(agent, &why))
         agent_leave(agent, why);
-    else if (!agent->options->foreground && agent_clients_waiting(agent) == 0 &&
-             agent_halves_idle(agent) &&
+    else if (is_left_alone(agent, now_ms))
+        agent_leave(agent, "its server has ended");
+    else if (!agent->options->foreground && is_idle(agent) &&
              now_ms - agent->asked_ms >= agent->settings->agent_idle * 1000)
         agent_leave(agent, "nobody asks");
 }
@@ -185,6 +210,7 @@ serve(struct agent *agent, struct err *err)
 {
     agent->asked_ms = clock_boot_ms();
     agent->look_ms = agent->asked_ms + AGENT_LOOK_MS;
+    agent_server_look(agent);
     while (!agent->leaving || agent_clients_waiting(agent) > 0) {
         int64_t until_ms = MIN_OF(agent_clients_due_ms(agent), agent_halves_due_ms(agent));
         size_t n = agent_clients_watch(agent);
@@ -233,6 +259,7 @@ agent_free(struct agent *agent)
         agent_leave(agent, "it has failed");
     agent_clients_done(agent);
     agent_halves_done(agent);
+    agent_server_done(agent);
     store_loop_free(agent->loop);
     settings_free(agent->settings);
     rendezvous_done(&agent->rendezvous);
@@ -257,6 +284,7 @@ agent_run(const struct agent_options *options, struct err *err)
     agent->lock = -1;
     agent->listener = -1;
     agent->signals = -1;
+    agent->server.fd = -1;
     agent->since_us = clock_real_us();
     agent_clients_init(agent);
     int rc = run(agent, err);

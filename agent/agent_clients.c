@@ -64,6 +64,7 @@ agent_clients_watch(struct agent *agent)
 
     watched[WATCH_LISTENER] = (struct pollfd){.fd = room ? agent->listener : -1, .events = POLLIN};
     watched[WATCH_SIGNALS] = (struct pollfd){.fd = agent->signals, .events = POLLIN};
+    watched[WATCH_SERVER] = (struct pollfd){.fd = agent->server.fd, .events = POLLIN};
     watched[WATCH_WORKERS] = (struct pollfd){
         .fd = agent->workers == NULL ? -1 : workers_fd(agent->workers), .events = POLLIN};
     for (size_t i = 0; i < AGENT_CLIENTS_MAX; i++)

@@ -3,8 +3,8 @@
  * agent_parts.h: what the files behind agent.h share: all state of the agent, in one struct.
  *
  * agent.c lives and leaves; agent_clients.c speaks with hooks; agent_origin.c notices that what it
- * was started from has changed; agent_halves.c knows pusher and fetcher; agent_status.c tells
- * about all of it.
+ * was started from has changed; agent_server.c, that its server has ended; agent_halves.c knows
+ * pusher and fetcher; agent_status.c tells about all of it.
  */
 #ifndef AGENT_AGENT_PARTS_H
 #define AGENT_AGENT_PARTS_H
@@ -25,6 +25,8 @@
 
 #define AGENT_CLIENTS_MAX 64
 #define AGENT_LOOK_MS 2000    /* how often it looks whether it is still wanted */
+#define AGENT_SOON_MS 200     /* ... once its server has ended */
+#define AGENT_FAREWELL_MS 30000 /* what is under way then has this long to be finished */
 #define AGENT_TEXT_SIZE 256
 #define AGENT_PATIENCE_MS 200 /* who waits longer than this is told how long it may take */
 
@@ -62,8 +64,15 @@ struct agent_origin {
     struct agent_file control;
 };
 
+/* The server in the working directory. */
+struct agent_server {
+    pid_t pid;        /* 0: none is known */
+    int fd;           /* of that process, readable when it has ended; or -1 */
+    int64_t ended_ms; /* when the one that was there was found gone (clock_boot_ms()), or 0 */
+};
+
 /* What agent->watched has first; behind it the clients. */
-enum agent_watch { WATCH_LISTENER, WATCH_SIGNALS, WATCH_WORKERS, WATCH_CLIENTS };
+enum agent_watch { WATCH_LISTENER, WATCH_SIGNALS, WATCH_WORKERS, WATCH_SERVER, WATCH_CLIENTS };
 
 struct agent {
     const struct agent_options *options;
@@ -75,6 +84,7 @@ struct agent {
     int listener;
     struct stat socket;
     int signals;
+    struct agent_server server;
 
     struct store_loop *loop;
     struct workers *workers;
@@ -150,6 +160,19 @@ enum agent_pgdata_outcome {
     AGENT_OTHER_SERVER = 1,
 };
 int agent_origin_pgdata(struct agent *agent, bool *ret_standby, struct err *err) MUST_USE;
+
+/* ---- agent_server.c ---- */
+
+/*
+ * Find the server by its postmaster.pid, and notice its end. What was never there - somebody calls
+ * hooks by hand - does not end. Nothing in the foreground.
+ */
+void agent_server_look(struct agent *agent);
+
+/* Was there a server, and is there none any more? */
+bool agent_server_ended(const struct agent *agent, int64_t *ret_since_ms);
+
+void agent_server_done(struct agent *agent);
 
 /* ---- agent_halves.c ---- */
 

@@ -15,6 +15,7 @@
 #define FIRST_PAUSE_MS 2
 #define PAUSE_MAX_MS 250
 #define TIMEOUT_MAX_S 3600
+#define MISSING_MS 10000 /* how long a standby waits for the agent's program to be there */
 
 static int
 read_timeout(const char *text, int64_t *ret_ms, struct err *err)
@@ -48,7 +49,7 @@ attempt(struct hook_run *run, struct hook_answer *ret, struct notices *notices, 
     run->agent = 0;
     if (!run->hook->start)
         return HOOK_NOBODY;
-    rc = hook_start(run, err);
+    rc = hook_start(run, &ret->decided, err);
     return rc == 0 ? HOOK_TALK_AGAIN : rc;
 }
 
@@ -78,6 +79,7 @@ hook_ask(const struct hook *hook, struct hook_answer *ret, struct notices *notic
     struct hook_run run = {
         .hook = hook, .rendezvous = RENDEZVOUS_INIT, .start_ms = clock_boot_ms()};
 
+    ret->decided = true;
     if (read_timeout(hook->timeout, &run.timeout_ms, err) < 0)
         return -1;
     int64_t wait_ms = run.timeout_ms != 0 ? run.timeout_ms : hook->standard_ms;
@@ -87,6 +89,7 @@ hook_ask(const struct hook *hook, struct hook_answer *ret, struct notices *notic
         return -1;
     if (settings_file_path(hook->config, &run.config_path, err) < 0)
         return -1;
+    ret->decided = false;
     int rc = rendezvous_open(hook->runtime_dir, run.config_path, &run.rendezvous, err);
     if (rc == 0)
         rc = ask(&run, ret, notices, err);
@@ -146,6 +149,46 @@ hook_become(const struct hook *hook, bool verbose, struct err *err)
     arguments[n++] = hook->path;
     arguments[n] = NULL;
     return become(path, arguments, err);
+}
+
+/* What is left of --timeout, as text in whole seconds; returned in milliseconds. */
+static int64_t
+write_rest(const char *timeout, int64_t start_ms, char *ret_text, size_t size)
+{
+    uint64_t seconds = 0;
+
+    (void)decimal_read(timeout, strlen(timeout), TIMEOUT_MAX_S, &seconds);
+    int64_t left_ms = start_ms + (int64_t)seconds * 1000 - clock_boot_ms();
+    (void)snprintf(ret_text, size, "%lld", (long long)MAX_OF(left_ms / 1000, (int64_t)1));
+    return MAX_OF(left_ms, (int64_t)0);
+}
+
+int
+hook_become_instead(const struct hook *hook, int64_t start_ms, bool verbose, struct err *err)
+{
+    struct hook rest = *hook;
+    int64_t left_ms = MISSING_MS;
+    char timeout[32];
+
+    if (process_stop_requested() != 0)
+        return -1;
+    notice_err(&log_notices, LOG_WARNING, err, "the standby does without an agent");
+    if (hook->timeout != NULL) {
+        left_ms = MIN_OF(left_ms, write_rest(hook->timeout, start_ms, timeout, sizeof(timeout)));
+        rest.timeout = timeout;
+    }
+    if (process_watchdog(left_ms + HOOK_GRACE_MS, hook->late_code, err) < 0)
+        return -1;
+    for (int64_t until_ms = clock_boot_ms() + left_ms;;) {
+        int rc = hook_become(&rest, verbose, err);
+
+        /* Whoever replaces programs may remove the old one before he writes the new one. */
+        if ((err->sys != ENOENT && err->sys != ETXTBSY) || clock_boot_ms() >= until_ms)
+            return rc;
+        clock_sleep_until(clock_boot_ms() + PAUSE_MAX_MS);
+        if (process_stop_requested() != 0)
+            return rc;
+    }
 }
 
 void

@@ -30,6 +30,7 @@ struct hook {
 struct hook_answer {
     int file;        /* fetch: the verified file, without a name; else -1 */
     struct buf data; /* status */
+    bool decided;    /* a failure is the agent's verdict, or would be the same without an agent */
 };
 
 #define HOOK_DATA_MAX MIB
@@ -54,6 +55,15 @@ int hook_ask(const struct hook *hook, struct hook_answer *ret, struct notices *n
  * failures return.
  */
 int hook_become(const struct hook *hook, bool verbose, struct err *err) MUST_USE;
+
+/*
+ * The same for the hook of a standby whose agent cannot be reached, which goes down if it is told
+ * so: only who reads the configuration knows what it is to be told. *err, which is why, becomes a
+ * warning. --timeout counts from `start_ms` on, but a second is left at least. An agent's program
+ * that is missing is waited for, for ten seconds at most.
+ */
+int hook_become_instead(const struct hook *hook, int64_t start_ms, bool verbose, struct err *err)
+    MUST_USE;
 
 void hook_answer_done(struct hook_answer *answer);
 

@@ -37,9 +37,9 @@ int hook_talk(struct hook_run *run, int socket, struct hook_answer *ret, struct 
 
 /*
  * Start an agent, unless somebody else is about to. 0 (try to connect), HOOK_OFF, or -1: what the
- * agent says is wrong, or ERR_LOCAL.
+ * agent says is wrong, or ERR_LOCAL. *ret_decided: it is the configuration that is.
  */
-int hook_start(struct hook_run *run, struct err *err) MUST_USE;
+int hook_start(struct hook_run *run, bool *ret_decided, struct err *err) MUST_USE;
 
 /* The agent's program. `ret_path` has PATH_MAX + 32 bytes. */
 int hook_agent_path(const struct hook *hook, char *ret_path, struct err *err) MUST_USE;

@@ -138,7 +138,7 @@ fail_mute(const struct wire_message *message, struct err *err)
 }
 
 static int
-start_locked(struct hook_run *run, struct err *err)
+start_locked(struct hook_run *run, bool *ret_decided, struct err *err)
 {
     struct wire_message message;
     struct wire_answer answer;
@@ -156,11 +156,12 @@ start_locked(struct hook_run *run, struct err *err)
     if (answer.kind != WIRE_ANSWER_FAILED)
         return fail_mute(&message, err);
     *err = answer.err;
+    *ret_decided = err->kind == ERR_CONFIG || err->kind == ERR_DENIED;
     return -1;
 }
 
 int
-hook_start(struct hook_run *run, struct err *err)
+hook_start(struct hook_run *run, bool *ret_decided, struct err *err)
 {
     AUTO(fd) int lock = -1;
     AUTO(fd) int socket = -1;
@@ -172,5 +173,5 @@ hook_start(struct hook_run *run, struct err *err)
         return -1;
     /* Whoever had the lock before us may have started one. */
     rc = rendezvous_connect(&run->rendezvous, &socket, &run->agent, err);
-    return rc == RENDEZVOUS_NOBODY ? start_locked(run, err) : MIN_OF(rc, 0);
+    return rc == RENDEZVOUS_NOBODY ? start_locked(run, ret_decided, err) : MIN_OF(rc, 0);
 }

@@ -128,6 +128,7 @@ take_answer(struct hook_run *run, const struct wire_answer *answer, int *ret_rc,
         return 1;
     case WIRE_ANSWER_FAILED:
         *err = answer->err;
+        ret->decided = true;
         *ret_rc = -1;
         return 1;
     case WIRE_ANSWER_AGAIN:

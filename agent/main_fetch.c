@@ -4,9 +4,12 @@
  * it does not exist. Every doubt passes 125, so that PostgreSQL stops instead of promoting short -
  * but for one question, where stopping would be worse (agent/promotion.h).
  */
+#include <unistd.h>
+
 #include "agent/hook.h"
 #include "agent/promotion.h"
 #include "base/arrival.h"
+#include "base/clock.h"
 #include "base/process.h"
 #include "config/program.h"
 
@@ -44,7 +47,7 @@ static const struct cli cli = {
 
 /* The destination is opened first: that it cannot be written is known before anybody is asked. */
 static int
-ask_agent(const struct hook *hook, struct err *err)
+ask_agent(const struct hook *hook, bool *ret_decided, struct err *err)
 {
     AUTO(arrival) struct arrival arrival = ARRIVAL_INIT;
     AUTO(hook_answer) struct hook_answer answer = HOOK_ANSWER_INIT;
@@ -52,6 +55,7 @@ ask_agent(const struct hook *hook, struct err *err)
     if (arrival_open(hook->path, &arrival, err) < 0)
         return -1;
     int rc = hook_ask(hook, &answer, &log_notices, err);
+    *ret_decided = answer.decided;
     return rc != 0 ? rc : arrival_put(&arrival, answer.file, hook->name, err);
 }
 
@@ -75,7 +79,11 @@ run(char **arguments, int n UNUSED, struct err *err)
         return EXIT_PROVEN_ABSENT;
     }
 
-    int rc = one_shot ? HOOK_OFF : ask_agent(&hook, err);
+    int64_t start_ms = clock_boot_ms();
+    bool decided = false;
+    int rc = one_shot ? HOOK_OFF : ask_agent(&hook, &decided, err);
+    if (rc < 0 && !decided && access("standby.signal", F_OK) == 0)
+        return hook_become_instead(&hook, start_ms, verbose, err);
     if (rc == HOOK_OFF)
         return hook_become(&hook, verbose, err);
     return rc == HOOK_ABSENT ? EXIT_PROVEN_ABSENT : rc;

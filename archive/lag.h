@@ -20,7 +20,7 @@ struct lag_file {
     struct file_mark mark;
     bool marked;      /* mark is known */
     uint64_t size;    /* of the file, as far as known */
-    int64_t since_us; /* when the others acknowledged it; wall clock */
+    int64_t since_ms; /* when the others acknowledged it (clock_boot_ms()) */
 };
 
 struct lag_entry {

@@ -16,7 +16,7 @@ pusher_note_error(struct pusher *pusher, const struct err *err)
 {
     (void)snprintf(pusher->last_error, sizeof(pusher->last_error), "%.*s", TOLD_MAX,
                    err->text);
-    pusher->last_error_us = clock_real_us();
+    pusher->last_error_ms = clock_boot_ms();
 }
 
 void

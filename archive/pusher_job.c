@@ -257,7 +257,7 @@ lag_file_of(const struct job *job)
                              .mark = job->mark,
                              .marked = true,
                              .size = job->mark.size,
-                             .since_us = job->archived_us};
+                             .since_ms = job->archived_ms};
 }
 
 /* A store that failed although the file is archived. */
@@ -320,12 +320,12 @@ archived(struct job *job)
     struct pusher *pusher = job->pusher;
 
     job->step = JOB_LAGGING;
-    job->archived_us = clock_real_us();
+    job->archived_ms = clock_boot_ms();
     pusher->archived++;
     pusher->archived_bytes += job->mark.size;
     pusher->stored_bytes += job->memory;
     pusher->last = job->wal;
-    pusher->last_us = job->archived_us;
+    pusher->last_ms = job->archived_ms;
     window_archived(&pusher->window, job->memory, pusher->window_full, clock_boot_ms());
     advance_lagging(job);
 }

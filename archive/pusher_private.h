@@ -54,7 +54,7 @@ struct job {
     int rc; /* of the worker */
     struct err err;
     int64_t retry_ms;
-    int64_t archived_us;
+    int64_t archived_ms;
 };
 
 struct ask {
@@ -125,9 +125,9 @@ struct pusher {
     uint64_t archived_bytes;
     uint64_t stored_bytes;
     struct wal_name last;
-    int64_t last_us;
+    int64_t last_ms;
     char last_error[256];
-    int64_t last_error_us;
+    int64_t last_error_ms;
 };
 
 /* ---- pusher.c ---- */

@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
+
 /* What waits in archive_status now. */
 static void
 look(struct pusher_status *ret)
@@ -25,10 +27,12 @@ look(struct pusher_status *ret)
 static void
 note_lag(struct pusher_lag *lag, const struct lag_file *file)
 {
-    if (lag->oldest[0] != '\0' && lag->since_us <= file->since_us)
+    int64_t since_us = clock_real_of(file->since_ms);
+
+    if (lag->oldest[0] != '\0' && lag->since_us <= since_us)
         return;
     (void)snprintf(lag->oldest, sizeof(lag->oldest), "%s", file->wal.text);
-    lag->since_us = file->since_us;
+    lag->since_us = since_us;
 }
 
 /* What this store lacks: remembered, on its way to be healed, and still being sent. */
@@ -49,7 +53,7 @@ describe_lag(const struct pusher *pusher, size_t i, struct pusher_lag *ret)
         note_lag(ret, &pusher->healings[k].file);
     }
     for (const struct job *job = pusher->jobs; job != NULL; job = job->next) {
-        struct lag_file file = {.wal = job->wal, .since_us = job->archived_us};
+        struct lag_file file = {.wal = job->wal, .since_ms = job->archived_ms};
 
         if (job->step != JOB_LAGGING ||
             delivery_place(job->delivery, i, NULL) != DELIVERY_UNDER_WAY)
@@ -68,8 +72,8 @@ pusher_status(const struct pusher *pusher, struct pusher_status *ret)
         .archived = pusher->archived,
         .archived_bytes = pusher->archived_bytes,
         .stored_bytes = pusher->stored_bytes,
-        .last_us = pusher->last_us,
-        .last_error_us = pusher->last_error_us,
+        .last_us = clock_real_of(pusher->last_ms),
+        .last_error_us = clock_real_of(pusher->last_error_ms),
     };
     look(ret);
     memcpy(ret->last, pusher->last.text, sizeof(ret->last));

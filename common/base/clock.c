@@ -25,6 +25,14 @@ clock_real_us(void)
     return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
 }
 
+int64_t
+clock_real_of(int64_t boot_ms)
+{
+    int64_t age_ms = clock_boot_ms() - boot_ms;
+
+    return boot_ms == 0 ? 0 : MAX_OF(clock_real_us() - age_ms * 1000, (int64_t)1);
+}
+
 void
 clock_sleep_until(int64_t boot_ms)
 {

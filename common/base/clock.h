@@ -12,6 +12,12 @@
 int64_t clock_boot_ms(void);
 int64_t clock_real_us(void); /* microseconds since 1970-01-01 UTC */
 
+/*
+ * What the wall clock, as it goes now, would have shown at a moment of the other one: so an age
+ * stays right when the wall clock was set meanwhile. Never before 1970; 0 (no moment) stays 0.
+ */
+int64_t clock_real_of(int64_t boot_ms);
+
 /* Sleep until then or until a stop is requested (process.h), whichever is first. */
 void clock_sleep_until(int64_t boot_ms);
 

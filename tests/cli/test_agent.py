@@ -8,7 +8,7 @@ import subprocess
 
 import seawall
 import tap
-from agents import MIB, XLOG, Place
+from agents import MIB, XLOG, Place, preload, stopped
 from archived import object_path
 
 SANITIZED = bool(os.environ.get("SEAWALL_SANITIZED"))
@@ -142,6 +142,61 @@ def _(t):
     t.equal(place.fetch(1).code, 0, "when the store is back")
 
 
+@tap.check("a standby whose agent cannot be reached is served without one, or told as configured")
+def _(t):
+    place = Place(t)
+    place.pgdata.write_segment(1)
+    t.equal(place.push(1, "--one-shot").code, 0, "push")
+    t.equal(place.fetch(1, env={"SEAWALL_RUNTIME_DIR": "/etc"}).code, 202, "no standby")
+    (place.pgdata.dir / "standby.signal").touch()
+    place.runtime.touch()
+    result = place.fetch(1)
+    t.equal(result.code, 0, "a broken runtime directory: " + result.err)
+    t.equal(place.fetched(), place.pgdata.segment(1), "bytes")
+    t.contains(result.err, "warning: the standby does without an agent: runtime directory", "why")
+    t.equal(place.fetch(2).code, 1, "proven absent")
+    place.store.rename(place.dir / "away")
+    for setting, code in (("continue", 1), ("stop", 200)):
+        place.setup.write(standby_on_error=setting)
+        result = place.fetch(1, "--timeout", "2")
+        t.equal(result.code, code, setting + ": " + result.err)
+    (place.dir / "away").rename(place.store)
+    place.runtime.unlink()
+    for setting, code in (("continue", 1), ("stop", 204)):
+        place.setup.write(standby_on_error=setting)
+        result = place.run("seawall-fetch", place.pgdata.name(1), "no/where")
+        t.equal(result.code, code, "no destination, " + setting + ": " + result.err)
+    place.setup.write(nonsense=1)
+    result = place.fetch(1)
+    t.equal(result.code, 202, "a wrong configuration stays an error")
+    t.true("does without" not in result.err, result.err)
+
+
+@tap.check("a standby is served when its agent hangs, or its program is replaced just now")
+def _(t):
+    place = Place(t)
+    place.programs(place.dir / "bin")
+    place.push(1)
+    (place.pgdata.dir / "standby.signal").touch()
+    with stopped(place.agent()):
+        result = place.fetch(1, "--timeout", "1")
+        t.equal(result.code, 0, "a silent agent: " + result.err)
+        t.contains(result.err, "did not answer", "why")
+    tap.stop_agents(place.runtime)
+    agent = place.bin / "seawall-agent"
+    agent.rename(place.dir / "later")
+    hook = place.start("seawall-fetch", place.pgdata.name(1), XLOG)
+    t.contains(hook.stderr.readline(), "the standby does without an agent", "warning")
+    (place.dir / "later").rename(agent)
+    out, err = hook.communicate(timeout=60)
+    t.equal((hook.returncode, out), (0, ""), err)
+    t.equal(place.fetched(), place.pgdata.segment(1), "bytes")
+    agent.unlink()
+    result = place.fetch(1, "--timeout", "2")
+    t.equal(result.code, 204, "it stays away: nobody can read the configuration")
+    t.contains(result.err, "beside this program", "hint")
+
+
 @tap.check("a runtime directory that is not private and our own is refused, and not repaired")
 def _(t):
     place = Place(t)
@@ -165,6 +220,47 @@ def _(t):
             else:
                 place.runtime.unlink()
     t.equal(os.listdir(private), [], "what the link leads to")
+
+
+FOREIGN = dict(PEERSHIM_UID="12345")
+
+
+@tap.check("a hook says nothing to an agent of another user")
+def _(t):
+    place = Place(t)
+    place.push(1)
+    agent = place.agent()
+    shim = dict(preload("peershim.so"), **FOREIGN)
+    for result, code in ((place.push(2, env=shim), 14), (place.fetch(1, env=shim), 202),
+                         (place.run("seawall-agent", "status", env=shim), 14)):
+        t.equal((result.code, result.out), (code, ""), result.err)
+        t.contains(result.err, "is served by another user", "message")
+    shim["PEERSHIM_UID"] = "0"
+    if os.geteuid() != 0:
+        t.equal(place.push(2, env=shim).code, 14, "root's is another user's too")
+    t.equal(place.status()["requests"], 1, "requests")
+    (place.pgdata.dir / "standby.signal").touch()
+    t.equal(place.fetch(1, env=dict(shim, **FOREIGN)).code, 0, "a standby does without")
+    t.equal(place.fetched(), place.pgdata.segment(1), "bytes")
+    t.equal((place.agent(), place.status()["requests"]), (agent, 1), "the agent")
+
+
+@tap.check("an agent listens to nobody but its own user and root")
+def _(t):
+    place = Place(t)
+    place.pgdata.write_segment(1)
+    for uid, codes in (("12345", (10, 200)), ("0", (0, 0))):
+        place.more = dict(preload("peershim.so"), PEERSHIM_UID=uid)
+        agent = place.start("seawall-agent", "--background")
+        t.equal(agent.stdout.readline(), "ready\n", "start")
+        place.more = {}
+        for result, code in zip((place.push(1, "--timeout", "2"), place.fetch(1, "--timeout", "2")),
+                                codes):
+            t.equal(result.code, code, "%s: %s" % (uid, result.err))
+        t.equal(len(seawall.stored(place.store)), 1 - bool(codes[0]), "objects")
+        t.equal(place.agent(), agent.pid, "the agent")
+        agent.terminate()
+        t.equal(agent.wait(60), 0, "its end")
 
 
 @tap.check("a socket nobody answers on, or what else has its name, is replaced")

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import time
 
+import fakes3
 import seawall
 import tap
 from agents import MIB, XLOG, Place, connected, stopped
@@ -205,6 +206,63 @@ def _(t):
     control.write_bytes(seawall.pg_control(seawall.SYSTEM_ID + 9, 2, MIB, checkpoint=0x2000028))
     t.equal(place.push(2).code, 0, "push after a checkpoint and a promotion")
     t.equal(place.agent(), agent, "the same agent")
+
+
+@contextlib.contextmanager
+def server(place):
+    """A process that the data directory takes for its server."""
+    with subprocess.Popen(["sleep", "600"], preexec_fn=tap.die_with_parent()) as process:
+        (place.pgdata.dir / "postmaster.pid").write_text("%d\n%s\n" % (
+            process.pid, place.pgdata.dir))
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+@tap.check("an agent leaves when its server has ended, not when there was none or another one came")
+def _(t):
+    place = Place(t)
+    lock = place.pgdata.dir / "postmaster.pid"
+    with server(place) as first:
+        place.push(1)
+        agent = place.agent()
+        with server(place) as second:
+            first.kill()
+            first.wait()
+            time.sleep(3)
+            t.equal(place.push(2).code, 0, "push after a restart")
+            t.equal(place.agent(), agent, "the agent")
+            second.kill()
+            place.gone(agent)
+    t.equal(list(place.runtime.glob("*.sock")), [], "sockets")
+    texts = lock.read_text(), "-%d\n" % os.getpid(), "x", None
+    for text in texts:
+        lock.unlink() if text is None else lock.write_text(text)
+        t.equal(place.push(3).code, 0, "push without a server: %r" % text)
+        agent = place.agent()
+        time.sleep(2.5 if text in (None, texts[0]) else 0.5)
+        t.equal(place.agent(), agent, "the agent")
+
+
+@tap.check("an agent whose server has ended first finishes what a store still lacks")
+def _(t):
+    buckets = [t.enter(fakes3.Bucket()) for _ in range(2)]
+    place = Place(t)
+    place.more = fakes3.ENV
+    place.setup.write(stores=[b.store("ab"[i]) for i, b in enumerate(buckets)], acknowledge=1)
+    with server(place) as process:
+        t.equal(place.push(1).code, 0, "push")
+        buckets[1].fault = "hangs"
+        t.equal(place.push(2).code, 0, "push while a store does not answer")
+        agent = place.agent()
+        process.kill()
+        process.wait()
+        time.sleep(1)
+        t.equal(place.agent(), agent, "the agent")
+        buckets[1].fault = None
+    place.gone(agent)
+    t.equal([sum("/wal/" in k for k in b.objects) for b in buckets], [2, 2], "segments")
 
 
 @tap.check("an agent has a session of its own and nothing of PostgreSQL's")

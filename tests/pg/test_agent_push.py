@@ -116,6 +116,26 @@ def _(t):
     recover(t, copy, setup, want, "data")
 
 
+@tap.check("a stopped server's directory can be removed: its agent has left; a restart keeps archiving")
+def _(t):
+    setup = seawall.Setup(t.dir, [seawall.dir_store("a", t.dir / "a")])
+    pg = t.enter(pgserver.Cluster(t.dir / "primary", wal_segsize=1))
+    pg.archive(setup.archive_command())
+    pg.start()
+    pg.wait_archived(pg.switch_wal())
+    pg.restart()
+    pg.wait_archived(pg.switch_wal())
+    t.equal(pg.archive_stats()["failed_count"], "0", "failed archivings")
+    t.equal(len(agents()), 1, "agents")
+    for mode in ("fast", "immediate"):
+        pg.stop(mode)
+        tap.wait_for(lambda: not agents(), 60, "the agent's end after a stop: " + mode)
+        pg.start()
+        pg.wait_archived(pg.switch_wal())
+    pg.kill9()
+    tap.wait_for(lambda: not agents(), 60, "the agent's end after the server was killed")
+
+
 @tap.check("ten thousand ready files: an outage's segments drain, with little memory")
 def _(t):
     bucket = t.enter(fakes3.Bucket())

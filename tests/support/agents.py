@@ -14,6 +14,12 @@ MIB = 1 << 20
 XLOG = "pg_wal/RECOVERYXLOG"
 
 
+def preload(library):
+    """The environment of programs that are to run with this library of tests/support."""
+    options = os.environ.get("ASAN_OPTIONS", "").split(":") + ["verify_asan_link_order=0"]
+    return {"LD_PRELOAD": seawall.program(library), "ASAN_OPTIONS": ":".join(filter(None, options))}
+
+
 class Place:
     """A store, a configuration, a data directory and a runtime directory."""
 
@@ -25,10 +31,11 @@ class Place:
         self.setup = seawall.Setup(self.dir, [seawall.dir_store("a", self.store)], **settings)
         self.pgdata = seawall.Pgdata(self.dir / "data", segment_size=MIB)
         self.bin = None     # another place of the programs
+        self.more = {}      # of the environment
         t.defer(tap.stop_agents, self.runtime)
 
     def env(self):
-        return {"SEAWALL_RUNTIME_DIR": str(self.runtime)}
+        return dict(self.more, SEAWALL_RUNTIME_DIR=str(self.runtime))
 
     def argv(self, name, *args):
         argv = self.setup.argv(name, *args, agent=True)

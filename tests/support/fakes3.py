@@ -8,6 +8,7 @@ It checks no signatures (sigv4.py does) and knows one bucket, path style, withou
 """
 import collections
 import contextlib
+import datetime
 import email.utils
 import hashlib
 import http.server
@@ -22,21 +23,23 @@ ENV = {"AWS_ACCESS_KEY_ID": "fake", "AWS_SECRET_ACCESS_KEY": "fakesecret"}
 class Bucket(contextlib.AbstractContextManager):
     """overwrites: ignores If-None-Match; forbids: the names of actions answered with 403 ("put",
     "get", "list", "delete", "absent"); stale: objects are not listed; clock_s: seconds its clock
-    is ahead; spoils: gives out other bytes than it got. hidden: keys that a delete marker hides: not
+    is ahead, strict: it refuses who is fifteen minutes off; spoils: gives out other bytes than it got. hidden: keys that a delete marker hides: not
     listed, 404 with the marker; a put frees the key, or with keeps_hidden is told that it is taken.
 
     While it runs, fault can be set: "busy" answers 503, "closes" hangs up after the request, "hangs"
     answers nothing until fault is None again, "cuts" ends a body in its middle. delay_s: it thinks
     so long before each answer.
-    requests counts (method, key) pairs."""
+    requests counts (method, key) pairs; skewed those of strict that were refused."""
 
-    def __init__(self, overwrites=False, forbids=(), stale=False, clock_s=0, spoils=False):
+    def __init__(self, overwrites=False, forbids=(), stale=False, clock_s=0, spoils=False,
+                 strict=False):
         self.overwrites, self.forbids, self.stale = overwrites, forbids, stale
-        self.clock_s, self.spoils = clock_s, spoils
+        self.clock_s, self.spoils, self.strict = clock_s, spoils, strict
         self.fault, self.delay_s, self.closed = None, 0, False
         self.objects = {}
         self.hidden, self.keeps_hidden = set(), False
         self.requests = collections.Counter()
+        self.skewed = 0
         bucket = self
 
         class Handler(http.server.BaseHTTPRequestHandler):
@@ -81,6 +84,9 @@ class Bucket(contextlib.AbstractContextManager):
             return
         if self.fault == "busy":
             status, data = self.error(503, "SlowDown")
+        elif self.strict and self.skew_s(request) > 900:
+            self.skewed += 1
+            status, data = self.error(403, "RequestTimeTooSkewed")
         elif request.command == "PUT":
             status, data = self.put(key, body, request.headers.get("If-None-Match"))
         elif request.command == "DELETE":
@@ -109,6 +115,10 @@ class Bucket(contextlib.AbstractContextManager):
                 if self.fault == "cuts" and len(data) > 1000:
                     data, request.close_connection = data[:len(data) // 2], True
                 request.wfile.write(data)
+
+    def skew_s(self, request):
+        at = datetime.datetime.strptime(request.headers["x-amz-date"], "%Y%m%dT%H%M%S%z")
+        return abs(time.time() + self.clock_s - at.timestamp())
 
     @staticmethod
     def error(status, code):

@@ -111,6 +111,17 @@ sleep_ends_when_a_stop_comes_in_its_middle(void **state UNUSED)
     assert_int_equal(timer_delete(timer), 0);
 }
 
+static void
+a_moment_keeps_its_age_and_never_precedes_1970(void **state UNUSED)
+{
+    int64_t hour_ago_us = clock_real_of(clock_boot_ms() - 3600000);
+    int64_t age_us = clock_real_us() - hour_ago_us;
+
+    assert_int_equal(clock_real_of(0), 0);
+    assert_int_equal(clock_real_of(INT64_MIN / 4000), 1);
+    assert_in_range(age_us, (3600 - 60) * 1000000LL, (3600 + 60) * 1000000LL);
+}
+
 int
 main(void)
 {
@@ -118,6 +129,7 @@ main(void)
         cmocka_unit_test(times_are_written_in_utc_whatever_the_zone),
         cmocka_unit_test(every_day_of_six_centuries_has_its_number),
         cmocka_unit_test(the_clocks_run_forward),
+        cmocka_unit_test(a_moment_keeps_its_age_and_never_precedes_1970),
         cmocka_unit_test(sleep_ends_when_a_stop_is_requested),
         cmocka_unit_test(sleep_ends_when_a_stop_comes_in_its_middle),
     };

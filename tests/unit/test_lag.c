@@ -10,7 +10,7 @@
 static struct lag_file
 segment(uint64_t number)
 {
-    struct lag_file file = {.marked = true, .size = SIZE, .since_us = (int64_t)number};
+    struct lag_file file = {.marked = true, .size = SIZE, .since_ms = (int64_t)number};
 
     wal_name_of_segment(1, number, SIZE, &file.wal);
     return file;
