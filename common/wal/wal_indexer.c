@@ -238,7 +238,8 @@ collect_rows(struct collection *all, const struct wal_record *record, const stru
     const struct wal_relation *relation = &record->blocks[0].relation;
 
     wal_tally_rows(&all->tally, fact->kind, fact->rows.n);
-    if (record->xid == 0)
+    /* An element of the index without any row would not be read again. */
+    if (record->xid == 0 || fact->rows.n == 0)
         return;
     uint32_t number = number_of(all, relation);
     uint32_t who = wal_transactions_touch(transactions, record->xid, record->lsn);

@@ -243,6 +243,69 @@ def _(t):
     t.equal(lag(setup, pgdata)["b"], 0, "a conflict is no lag")
 
 
+@tap.check("healing passes over a damaged copy, overwrites nothing, and says what it cannot heal")
+def _(t):
+    (a, b, c), setup, pgdata = buckets(t, 3, agent_memory="4MiB", compression="none")
+    pgdata.write_segment(1)
+    t.equal(push(setup, pgdata, 1).code, 0, "before")
+    c.fault = "closes"
+    for i in range(2, 14):
+        pgdata.write_segment(i)
+        t.equal(push(setup, pgdata, i).code, 0, "segment %d" % i)
+        done(pgdata, i)
+    tap.wait_for(lambda: lag(setup, pgdata) == {"a": 0, "b": 0, "c": 12}, 60, "lag")
+    for i in range(2, 14):
+        (pgdata.wal / pgdata.name(i)).unlink()
+
+    def damage(bucket, number):
+        data = bytearray(bucket.objects[key(pgdata, number)])
+        data[len(data) // 2] ^= 1
+        bucket.objects[key(pgdata, number)] = bytes(data)
+    # the first and the last may be in the agent's memory; 7: damaged in one store, 8: in both,
+    # 9: there is other content already, 10: one store lost it
+    damage(a, 7)
+    damage(a, 8)
+    damage(b, 8)
+    (t.dir / "other").mkdir()
+    elsewhere = t.enter(fakes3.Bucket())
+    foreign = seawall.Setup(t.dir / "other", [elsewhere.store("x")],
+                            writer_key_file=str(setup.dir / "writer.key"))
+    t.equal(foreign.push(pgdata, pgdata.write_segment(9, seed=1), env=fakes3.ENV).code, 0, "other")
+    (pgdata.wal / pgdata.name(9)).unlink()
+    other = c.objects[key(pgdata, 9)] = elsewhere.objects[key(pgdata, 9)]
+    del a.objects[key(pgdata, 10)]
+    c.fault = None
+    tap.wait_for(lambda: lag(setup, pgdata)["c"] == 0, 90, "healed")
+    for i in [2, 3, 4, 5, 6, 7, 10, 11, 12, 13]:
+        t.equal(c.objects[key(pgdata, i)] == b.objects[key(pgdata, i)], True, "copy of %d" % i)
+    t.equal(c.objects[key(pgdata, 9)] == other, True, "what was there")
+    t.true(key(pgdata, 8) not in c.objects, "nothing damaged is spread")
+    pgdata.write_segment(14)
+    told = push(setup, pgdata, 14).err
+    for i in (8, 9):
+        t.contains(told, 'store "c" cannot be given "%s"' % pgdata.name(i), "told")
+    t.true(status(setup, pgdata)["last_error"], "in the status")
+
+
+@tap.check("files on their way to a store that hangs give way when memory is short, and are healed")
+def _(t):
+    (a, b), setup, pgdata = buckets(t, 2, stall_timeout=30, agent_memory="8MiB", compression="none",
+                                    lag_wait=0)
+    b.fault = "hangs"
+    peak = 0
+    for i in range(1, 17):
+        pgdata.write_segment(i)
+    for i in range(1, 17):
+        t.equal(push(setup, pgdata, i, timeout=60).code, 0, "segment %d" % i)
+        done(pgdata, i)
+        peak = max(peak, status(setup, pgdata)["memory"])
+    t.true(peak <= 8 * MIB, "memory: %d" % peak)
+    t.true(lag(setup, pgdata)["b"] > 0, "lag")
+    b.fault = None
+    tap.wait_for(lambda: all(key(pgdata, i) in b.objects for i in range(1, 17)), 120, "all in b")
+    tap.wait_for(lambda: lag(setup, pgdata) == {"a": 0, "b": 0}, 60, "no lag")
+
+
 @tap.check("two servers at once: equal segments are stored once, of two contents one wins")
 def _(t):
     (s3,), setup, old = buckets(t, 1)

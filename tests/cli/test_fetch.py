@@ -242,6 +242,27 @@ def _(t):
     t.equal(setup.fetch(pgdata, pgdata.name(7), XLOG).code, 201, "another cluster")
 
 
+@tap.check("an object a stranger encrypted to us is never served")
+def _(t):
+    setup, pgdata = setup_with(t, "ab")
+    push_all(t, setup, pgdata, [7])
+    (t.dir / "other").mkdir()
+    stranger = seawall.Setup(t.dir / "other", [seawall.dir_store("x", t.dir / "x")],
+                             encryption={"recipients": [setup.recipient]})
+    push_all(t, stranger, pgdata, [7])
+    planted = object_path(t.dir / "x", pgdata.name(7)).read_bytes()
+    rewrite(object_path(t.dir / "a", pgdata.name(7)), planted)
+    result = setup.fetch(pgdata, pgdata.name(7), t.dir / "back")
+    t.equal(result.code, 0, "the other store's copy: " + result.err)
+    t.contains(result.err, "warning:", "the stranger's is told")
+    t.equal((t.dir / "back").read_bytes(), pgdata.segment(7), "bytes")
+    rewrite(object_path(t.dir / "b", pgdata.name(7)), planted)
+    result = setup.fetch(pgdata, pgdata.name(7), XLOG)
+    t.equal(result.code, 202, "in both stores: " + result.err)
+    t.contains(result.err, "not a configured writer", "message")
+    nothing(t, pgdata)
+
+
 @tap.check("a segment of another size than the server's is 201")
 def _(t):
     setup, pgdata = setup_with(t)
@@ -355,6 +376,35 @@ def _(t):
     t.equal(result.code, 204, result.err)
     nothing(t, pgdata)
     t.equal(setup.fetch(pgdata, pgdata.name(7), "no/such/dir/x").code, 204, "missing directory")
+
+
+# A file system that nobody else sees, small or read-only, as pg_wal: $1 its options, then the command.
+OWN_WAL = """
+mount -t tmpfs -o "$1" none pg_wal || exit 99
+shift
+"$@"; echo "exit code $?"
+find pg_wal -mindepth 1
+"""
+
+
+@tap.check("a pg_wal that is full or read-only is 204 and leaves nothing, and with room it works")
+def _(t):
+    own = ["unshare", "--user", "--map-root-user", "--mount"]
+    if t.run(own + ["true"]).code != 0:
+        t.skip("no user namespaces: nobody but root can mount a small file system")
+    setup, pgdata = setup_with(t)
+    push_all(t, setup, pgdata, [7])
+    for options, code, left, text in (
+            ("size=4k", 204, "", "No space left"), ("size=900k", 204, "", "No space left"),
+            ("size=1020k", 204, "", "No space left"), ("nr_inodes=1", 204, "", "No space left"),
+            ("ro,size=2m", 204, "", "Read-only"), ("size=2m", 0, XLOG + "\n", "")):
+        for agent in (False, True):
+            result = t.run(own + ["sh", "-c", OWN_WAL, "-", options] + setup.argv(
+                "seawall-fetch", pgdata.name(7), XLOG, agent=agent), cwd=str(pgdata.dir), env={
+                    "SEAWALL_RUNTIME_DIR": str(t.dir / ("run%d" % agent))})
+            tap.stop_agents(t.dir / ("run%d" % agent))
+            t.equal(result.out, "exit code %d\n%s" % (code, left), "%s: %s" % (options, result.err))
+            t.contains(result.err, text, options)
 
 
 @tap.check("a standby is told 1 with a warning when in doubt, unless standby_on_error = stop")

@@ -596,6 +596,39 @@ def _(t):
     t.contains(err, "0/790000", "the other")
 
 
+def other_segment(number):
+    """Follows segment(number - 1) as segment(number) does, but ends elsewhere."""
+    out = bytearray(madewal.segment(number)[:madewal.SWITCH_AT])
+    out += madewal.record(bytes(80), prev=number * SIZE + madewal.POINT_AT)
+    out += bytes(-len(out) % 8)
+    out += madewal.record(kind=madewal.SWITCH, prev=number * SIZE + madewal.SWITCH_AT)
+    return bytes(out) + bytes(SIZE - len(out))
+
+
+@tap.check("two servers archived, each into one region: push and sync say conflict, a mixed path is refused")
+def _(t):
+    archive = crafted.Archive(t, "ab")
+    archive.backup(OLD, 5)
+    pgdata = seawall.Pgdata(t.dir / "data", segment_size=SIZE)
+    stores = archive.setup.settings["stores"]
+
+    def push(number, data, into=stores):
+        archive.setup.write(stores=into)
+        return archive.setup.push(pgdata, pgdata.write(pgdata.name(number), data)).code
+
+    codes = [push(n, madewal.segment(n)) for n in (5, 6)] + [
+        push(7, other_segment(7), stores[:1]), push(7, madewal.segment(7), stores[1:]),
+        push(8, madewal.segment(8), stores[1:])]
+    t.equal(codes, [0] * 5, "each where the other is not seen")
+    t.equal([push(7, data) for data in (madewal.segment(7), other_segment(7))], [12, 12], "both seen")
+    err = refused(t, archive, 15, "--latest")
+    t.contains(err, "does not follow the one before", "segment 8 after the other 7")
+    t.contains(err, segments(1, 7)[0], "the last healthy one")
+    result = archive.setup.run("seawall-sync")
+    t.equal(result.code, 12, result.err)
+    t.contains(result.out, "different content", "sync")
+
+
 @tap.check("histories that tell different stories about the path are refused")
 def _(t):
     archive = crafted.Archive(t)

@@ -1,11 +1,13 @@
 # SPDX-License-Identifier: PostgreSQL
 """seawall-push on directory stores: what is stored, what is refused, and with which exit code."""
+import ctypes
 import os
 import struct
 import subprocess
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
+import fakes3
 import seawall
 import tap
 from archived import MIB, bring_back, object_path, rewrite, setup_with, writer_public
@@ -35,6 +37,39 @@ def _(t):
         data = pgdata.segment(3, fill=0.1)
         t.equal(setup.push(pgdata, pgdata.write(pgdata.name(3), data)).code, 0, "push %d" % size)
         t.true(bring_back(t, setup, pgdata, pgdata.name(3)) == data, "bytes of %d" % size)
+
+
+@tap.check("a segment of the largest size is archived and comes back equal")
+def _(t):
+    size = (256 if os.environ.get("SEAWALL_SANITIZED") else 1024) * MIB
+    setup = seawall.Setup(t.dir, [seawall.dir_store("a", t.dir / "a")])
+    pgdata = seawall.Pgdata(t.dir / "data", segment_size=size)
+    path = pgdata.wal / pgdata.name(2)
+    begin = bytearray(seawall.segment(2 * size // MIB, size=MIB))
+    struct.pack_into("=I", begin, 32, size)
+    path.write_bytes(begin)
+    os.truncate(path, size)
+    t.equal(setup.push(pgdata, path).code, 0, "push")
+    path.unlink()
+    t.equal(setup.fetch(pgdata, pgdata.name(2), path).code, 0, "fetch")
+    with open(path, "rb") as f:
+        t.true(f.read(MIB) == begin, "how it begins")
+        t.true(not any(piece.strip(b"\0") for piece in iter(lambda: f.read(MIB), b"")), "zeros")
+        t.equal(f.tell(), size, "size")
+
+
+@tap.check("a segment that is nearly empty takes a few KiB and comes back equal")
+def _(t):
+    for compression in ("lz4", "zstd"):
+        base = t.dir / compression
+        base.mkdir()
+        setup = seawall.Setup(base, [seawall.dir_store("a", base / "a")], compression=compression)
+        pgdata = seawall.Pgdata(base / "data")
+        t.equal(setup.push(pgdata, pgdata.write_segment(7, fill=1 / 2048)).code, 0, "push")
+        size = object_path(base / "a", pgdata.name(7)).stat().st_size
+        t.true(size < 100000, "%s: %d bytes" % (compression, size))
+        t.true(bring_back(t, setup, pgdata, pgdata.name(7)) == pgdata.segment(7, fill=1 / 2048),
+               "bytes")
 
 
 @tap.check("every compression, encrypted or not, comes back equal")
@@ -109,6 +144,28 @@ def _(t):
     t.equal(seawall.stored(t.dir / "a"), [], "objects")
 
 
+@tap.check("a bad name is quoted on one line, and no store is asked")
+def _(t):
+    s3 = t.enter(fakes3.Bucket())
+    setup = seawall.Setup(t.dir, [s3.store("x")])
+    pgdata = seawall.Pgdata(t.dir / "data", segment_size=MIB)
+    names = (("x\ny", r"x\x0ay"), ("\x1b[2J", r"\x1b[2J"), ("%n%s", "%n%s"), ("-", '"-"'),
+             ("a/../b\r", r"b\x0d"), ("\udcff" * 30, r"\xff"))
+    for agent in (False, True):
+        for name, quoted in names:
+            result = setup.push(pgdata, "pg_wal/" + name, env=fakes3.ENV, agent=agent)
+            t.equal(result.code, 13, repr(name))
+            lines = result.err.rstrip("\n").split("\n")
+            t.true(all(line.startswith("seawall-push: ") for line in lines), lines)
+            if "has control bytes in it" not in lines[0]:
+                t.contains(lines[0], quoted, "quoted")
+            t.true(result.err.isascii(), "plain: %r" % result.err)
+            t.equal(setup.fetch(pgdata, name, "x", env=fakes3.ENV, agent=agent).code, 202, "fetch")
+        # an agent that begins asks the store whether it keeps what it has
+        t.equal(set(s3.requests) - {("PUT", "root/main/probe/conditional")} if agent else
+                set(s3.requests), set(), "requests")
+
+
 @tap.check("a missing file is 13 with the manual way out")
 def _(t):
     setup, pgdata = one_store(t)
@@ -167,10 +224,14 @@ def _(t):
         "page address": patched(8, "Q", 8 * MIB),
         "system identifier": patched(24, "Q", 99),
         "page size": patched(36, "I", 3),
+        "segment size": patched(32, "I", 2 * MIB),
     }
     for what, data in bad.items():
         result = setup.push(pgdata, pgdata.write(pgdata.name(7), data))
-        t.equal(result.code, 15, what + ": " + result.err)
+        t.equal(result.code, 13 if what == "segment size" else 15, what + ": " + result.err)
+        for value in {"page address": ("0/800000", "0/700000"), "segment size": ("2097152", "1048576"),
+                      "system identifier": ("99", str(seawall.SYSTEM_ID))}.get(what, ()):
+            t.contains(result.err, value, what)
     t.equal(seawall.stored(t.dir / "a"), [], "objects")
     setup.write(wal_check="warn")
     result = setup.push(pgdata, pgdata.write(pgdata.name(7), bad["system identifier"]))
@@ -344,6 +405,59 @@ def _(t):
     t.equal(result.code, 13, result.err)
     t.contains(result.err, "changed while", "message")
     t.equal(seawall.stored(t.dir / "a"), [], "objects")
+
+
+def read_events(t, path):
+    """A descriptor that has something to read as soon as somebody has read of the file."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    fd = libc.inotify_init1(os.O_CLOEXEC)
+    t.defer(os.close, fd)
+    t.true(libc.inotify_add_watch(fd, os.fsencode(path), 1) >= 0, "inotify: IN_ACCESS")
+    return fd
+
+
+@tap.check("a file that grows or shrinks while it is read is refused")
+def _(t):
+    setup, _ = one_store(t)
+    pgdata = seawall.Pgdata(t.dir / "big", segment_size=64 * MIB)
+    path = pgdata.wal / pgdata.name(1)
+    for change in (1, -1, -32 * MIB):
+        pgdata.write_segment(1, fill=0.02)
+        first_read = read_events(t, path)
+        process = subprocess.Popen(setup.argv("seawall-push", "pg_wal/" + pgdata.name(1)),
+                                   cwd=str(pgdata.dir), stdin=subprocess.DEVNULL,
+                                   stderr=subprocess.PIPE, text=True)
+        os.read(first_read, 4096)
+        os.truncate(path, 64 * MIB + change)
+        error = process.communicate(timeout=60)[1]
+        t.equal(process.returncode, 13, "%d: %s" % (change, error))
+        t.contains(error, "while it was being read", "message")
+        t.equal(seawall.stored(t.dir / "a"), [], "objects")
+    pgdata.write_segment(1, fill=0.02)
+    t.equal(setup.push(pgdata, "pg_wal/" + pgdata.name(1)).code, 0, "as it was")
+
+
+@tap.check("what is written into the file while it is sent is not in the object")
+def _(t):
+    s3 = t.enter(fakes3.Bucket())
+    setup = seawall.Setup(t.dir, [s3.store("x")])
+    pgdata = seawall.Pgdata(t.dir / "data", segment_size=MIB)
+    data = pgdata.segment(7)
+    path = pgdata.dir / pgdata.write(pgdata.name(7), data)
+    key = str(object_path("root", pgdata.name(7)))
+    s3.fault = "hangs"
+    process = subprocess.Popen(setup.argv("seawall-push", path), cwd=str(pgdata.dir),
+                               env=dict(os.environ, **fakes3.ENV), stdin=subprocess.DEVNULL)
+    t.defer(process.kill)
+    # the store is first asked whether it keeps what it has
+    tap.wait_for(lambda: s3.requests, what="a request")
+    s3.fault, s3.delay_s = None, 1
+    tap.wait_for(lambda: s3.requests["PUT", key], what="the object on its way")
+    path.write_bytes(pgdata.segment(8)[:4096])
+    t.equal(process.wait(timeout=60), 0, "exit code")
+    s3.delay_s = 0
+    t.equal(setup.fetch(pgdata, pgdata.name(7), t.dir / "back", env=fakes3.ENV).code, 0, "fetch")
+    t.equal((t.dir / "back").read_bytes() == data, True, "the bytes that were read")
 
 
 @tap.check("usage errors are 14, and --help and --version are 0 on stdout")

@@ -3,12 +3,14 @@
 import contextlib
 import os
 import pathlib
+import re
 import resource
 import signal
 import socket
 import subprocess
 import time
 
+import fakes3
 import seawall
 import tap
 from archived import MIB, push_all, setup_with
@@ -89,6 +91,60 @@ def _(t):
             result = c.run(*argv)
             t.true(result.code in (10, 200), "%s: %s" % (command, result))
             c.search(t, "credentials file: " + command, result.out + result.err)
+
+
+def longer_commands(c, t):
+    """The commands that read and write more than one file; --verbose where it is known."""
+    place = t.dir / "restored"
+    for words in (["backup", "--verbose"], ["plan", "--latest"], ["plan", "--latest", "--json"],
+                  ["restore", "--latest", "--target-dir", place], ["verify"], ["events"],
+                  ["events", "--json"], ["status"], ["status", "--prometheus"], ["sync"],
+                  ["names"], ["nonsense"]):
+        yield " ".join(str(w) for w in words), c.setup.argv("seawall", *words)
+
+
+@tap.check("backup, plan, restore, verify, events, status, sync and names show no secret either")
+def _(t):
+    password = "CanaryPasswordOfTheServer"
+    c = Canaries(t, [seawall.dir_store("a", t.dir / "a")])
+    c.secrets.append(password)
+    push_all(t, c.setup, c.pgdata, [7, 8])
+    settings = dict(pgdata=str(c.pgdata.dir), connect_timeout=1, push_timeout=5, fetch_timeout=5)
+    servers = ["host=%s user=x password=%s" % (t.dir, password),
+               "postgresql://x:%s@127.0.0.1:1/db" % password, "host=%s password" % password,
+               "password='%s" % password]
+    for conninfo in servers:
+        c.setup.write(conninfo=conninfo, **settings)
+        for command, argv in longer_commands(c, t):
+            if conninfo == servers[0] or command.split()[0] in ("backup", "names"):
+                result = c.run(*argv, env=seawall.verbs_path())
+                c.search(t, command, result.out + result.err)
+                t.true(result.code in (0,) + tuple(range(10, 17)), "%s: %s" % (command, result))
+    s3 = t.enter(fakes3.Bucket(forbids=("put", "get", "list")))
+    for secrets in (dict(access_key_id=ACCESS, secret_access_key=SECRET),
+                    dict(credentials_file="credentials")):
+        c.setup.write(stores=[s3.store("far", **secrets)])
+        for command, argv in longer_commands(c, t):
+            if command.split()[0] not in ("backup", "names", "status"):
+                result = c.run(*argv, env=seawall.verbs_path(), timeout=120)
+                c.search(t, command, result.out + result.err)
+
+
+@tap.check("no option takes a secret, and one that is given is refused without being shown")
+def _(t):
+    c = Canaries(t, [seawall.dir_store("a", t.dir / "a")])
+    for name in ("push", "fetch", "agent", "backup", "check", "events", "keygen", "list", "names",
+                 "plan", "restore", "status", "sync", "verify"):
+        program = seawall.program("seawall-" + name)
+        shown = c.run(program, "--help")
+        t.equal(shown.code, 0, "%s --help" % name)
+        options = re.findall(r"--[a-z-]+", shown.out)
+        t.true(not [o for o in options if re.search("secret|passw|token|key|credential", o)], options)
+        for option in ("--secret-access-key", "--secret-access-key=", "--password=", "--identity"):
+            words = [option + SECRET] if option.endswith("=") else [option, SECRET]
+            result = c.run(program, *words)
+            t.equal(result.code, 202 if name == "fetch" else 14, "%s %s" % (name, option))
+            c.search(t, name, result.out + result.err)
 
 
 @tap.check("no broken configuration, key or credentials file is quoted")

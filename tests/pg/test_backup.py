@@ -458,6 +458,8 @@ def _(t):
         t.true(not (path / "complete").exists(), "nothing in the store that failed")
         t.equal((place(t, pg, "a", path.name) / "complete").exists(), code == 0, "the other store")
         t.contains(text, 'store "b"', "the store's name")
+        t.equal(pg.value("select count(*) from pg_stat_activity where application_name = 'seawall'"),
+                "0", "sessions")
         if code == 0:
             t.contains(text, 'warning: store "b" gets no complete backup this time', "the warning")
 

@@ -65,10 +65,10 @@ class Bucket(contextlib.AbstractContextManager):
         self.server.shutdown()
         self.server.server_close()
 
-    def store(self, name):
+    def store(self, name, **settings):
         """A store in seawall.Setup that leads here; run programs with ENV."""
         return dict(name=name, url="s3://bucket/root", path_style=True, allow_http=True,
-                    endpoint="http://127.0.0.1:%d" % self.server.server_address[1])
+                    endpoint="http://127.0.0.1:%d" % self.server.server_address[1], **settings)
 
     def answer(self, request):
         body = request.rfile.read(int(request.headers.get("Content-Length") or 0))

@@ -1,10 +1,11 @@
 #!/bin/sh
 # SPDX-License-Identifier: PostgreSQL
-# Install the Debian 12 packages that are missing:  sh tests/support/install.sh [build|tour|test|fuzz]...
-#   build  compile Seawall
-#   tour   also what tests/tour.sh needs
-#   test   also build and run every suite (the default)
-#   fuzz   also what libFuzzer needs
+# Install the Debian 12 packages that are missing:  sh tests/support/install.sh [build|tour|test|fuzz|coverage]...
+#   build      compile Seawall
+#   tour       also what tests/tour.sh needs
+#   test       also build and run every suite (the default)
+#   fuzz       also what libFuzzer needs
+#   coverage   also what counts the lines that tests run
 # Does nothing, and needs no rights, when all are there.
 set -eu
 
@@ -15,6 +16,7 @@ test="$build clang libcmocka-dev python3 postgresql-15 postgresql-server-dev-15 
   util-linux ceph-mon ceph-osd ceph-common radosgw"
 tour="$build postgresql-15"
 fuzz="$test libclang-rt-14-dev"
+coverage="$test gcovr"
 
 wanted=
 for group in "${@:-test}"; do
@@ -23,7 +25,8 @@ for group in "${@:-test}"; do
     test) wanted="$wanted $test" ;;
     tour) wanted="$wanted $tour" ;;
     fuzz) wanted="$wanted $fuzz" ;;
-    *) echo "usage: install.sh [build|tour|test|fuzz]..." >&2; exit 2 ;;
+    coverage) wanted="$wanted $coverage" ;;
+    *) echo "usage: install.sh [build|tour|test|fuzz|coverage]..." >&2; exit 2 ;;
   esac
 done
 

@@ -5,7 +5,8 @@ Copies the sources to a place of its own, builds them with gcc, with clang (both
 with gcc's address and undefined behaviour sanitizers, runs the suites, and ends with one line
 "N passed, N failed". As root it builds and tests as the user of SEAWALL_TEST_USER, postgres or
 nobody: PostgreSQL refuses root, and root does not see permissions. Everything it made and started
-is gone at the end, also after Ctrl-C.
+is gone at the end, also after Ctrl-C. With --coverage it is one build that counts what is run, and
+the end is a table of it.
 """
 import argparse
 import collections
@@ -33,6 +34,16 @@ BUILDS = [
     Build("sanitized", {"CC": "gcc"}, ["-Dwerror=true", "-Db_sanitize=address,undefined",
                                        "-Dsanitize_tests=true"], ["unit", "fuzz", "cli", "pg"]),
 ]
+# Not optimised, so that a line is a line; what is slow or large is judged as with sanitizers.
+COVERAGE = Build("coverage", {"CC": "gcc"},
+                 ["--buildtype=debug", "-Db_coverage=true", "-Dsanitize_tests=true",
+                  "-Dc_args=-fprofile-update=atomic"],  # threads count, too
+                 ["unit", "fuzz", "golden", "cli"])
+# What they run is killed, and a killed process counts nothing.
+SWEEPS = ("kill_sweep", "agent_sweep", "backup_sweep")
+COVERED_FOLDERS = ("common", "archive", "restore", "agent", "front")
+# Counters that cannot be written, where a test limits the size of files, are no word on stderr.
+COUNTERS = {"GCOV_ERROR_FILE": "/dev/null"}
 # The report of a sanitizer must never look like an answer: seawall-fetch's 1 means "not there".
 SANITIZERS = {
     "ASAN_OPTIONS": "exitcode=200:detect_leaks=1:strict_string_checks=1"
@@ -89,6 +100,22 @@ def count(entry):
     elif not good and tally.failed == 0:
         tally.failed += 1                       # all checks well, then a crash or a leak
     return tally
+
+
+def coverage_sum(rows, kind):
+    return tuple(sum(row["%s_%s" % (kind, what)] for row in rows) for what in ("covered", "total"))
+
+
+def percent(part, whole):
+    return "%.1f %%" % (100 * part / whole) if whole else "-"
+
+
+def coverage_rows(files):
+    """(folder, its files) in order, then everything."""
+    folders = collections.defaultdict(list)
+    for row in files:
+        folders[os.path.dirname(row["filename"])].append(row)
+    return sorted(folders.items()) + [("all", files)]
 
 
 class Runner:
@@ -259,6 +286,9 @@ class Runner:
         if build.name == "sanitized":
             argv += ["-t", "3"]
             env = SANITIZERS
+        elif build.name == COVERAGE.name:
+            argv += ["-t", "5", *self.without_sweeps(place, suite)]
+            env = COUNTERS
         output = self.work / ("%s-%s.log" % (build.name, suite))
         code = self.call(argv, env, output)
         entries = []
@@ -306,8 +336,42 @@ class Runner:
             print("---- its stderr\n" + "\n".join(errors[-TAIL:]))
         print("----", flush=True)
 
+    @staticmethod
+    def without_sweeps(place, suite):
+        """The names of a suite's tests but for the sweeps."""
+        with open(place / "meson-info" / "intro-tests.json", encoding="utf-8") as f:
+            return [test["name"] for test in json.load(f)
+                    if "seawall:" + suite in test["suite"] and test["name"] not in SWEEPS]
+
+    def coverage(self, build):
+        """Print how much of each folder was run. What ends by a signal, SIGKILL above all, writes
+        no counters, and is not in it."""
+        summary, log = self.work / "coverage.json", self.work / "gcovr.log"
+        filters = [word for folder in COVERED_FOLDERS
+                   for word in ("--filter", "%s/" % (self.work / "src" / folder))]
+        details = ["--html-details", self.work / "coverage.html"] if self.options.keep else []
+        if self.call(["gcovr", "--root", self.work / "src", *filters, *details, "--json-summary",
+                      summary, self.work / build.name], None, log) != 0:
+            print("gcovr FAILED\n" + "\n".join(log.read_text(errors="replace").splitlines()[-TAIL:]))
+            self.total.failed += 1
+            return
+        files = json.loads(summary.read_text())["files"]
+        print("%-24s %8s %15s %15s" % ("folder", "lines", "lines run", "branches taken"))
+        for folder, rows in coverage_rows(files):
+            lines, branches = (coverage_sum(rows, kind) for kind in ("line", "branch"))
+            print("%-24s %8d %15s %15s" % (folder, lines[1], percent(*lines), percent(*branches)))
+        worst = sorted(files, key=lambda f: f["line_covered"] - f["line_total"])[:15]
+        print("lines that were not run: " + ", ".join(
+            "%s %d" % (f["filename"], f["line_total"] - f["line_covered"]) for f in worst))
+
     def run(self):
         self.prepare()
+        if self.options.coverage:
+            if self.build(COVERAGE):
+                for suite in self.options.suites or COVERAGE.suites:
+                    self.test(COVERAGE, suite)
+                self.coverage(COVERAGE)
+            return
         for build in BUILDS:
             suites = [s for s in build.suites if s in (self.options.suites or SUITES)]
             if self.options.quick and build.name != "gcc":
@@ -327,6 +391,8 @@ def main():
         prog="run.sh", description="Build Seawall three ways and run its test suites.")
     parser.add_argument("--quick", action="store_true", help="only the gcc build")
     parser.add_argument("--keep", action="store_true", help="keep the builds and their logs")
+    parser.add_argument("--coverage", action="store_true",
+                        help="one build that counts, by default with %s" % " ".join(COVERAGE.suites))
     parser.add_argument("suites", nargs="*", metavar="SUITE", help=" ".join(SUITES))
     options = parser.parse_args()
     unknown = set(options.suites) - set(SUITES)
