@@ -5,7 +5,7 @@ import faultbench
 import models3
 import s3faults
 import tap
-from faultbench import Bench, scenario
+from faultbench import AMPLE, Bench, scenario
 
 XML = "<?xml version=\"1.0\"?>"
 
@@ -44,7 +44,8 @@ TROUBLE = [(500, "InternalError"), (500, None), (502, None), (503, "SlowDown"),
 
 def passes(status, code, agent):
     @scene("D1: %d%s three times, then good: both hooks end in 0%s" % (
-        status, " " + code if code else "", ", through the agent" if agent else ""), agent=agent)
+        status, " " + code if code else "", ", through the agent" if agent else ""), agent=agent,
+           **AMPLE)
     def _(t, bench):
         for kind, call, number in (("put", bench.push, 2), ("get", bench.fetch, 1)):
             rule = bench.s3.fault(s3faults.status(status, code), kind=kind, key=bench.WAL, times=3)
@@ -125,7 +126,7 @@ def expires(agent):
     @scenario("D4: a token that expires in mid-sequence is replaced, and the call goes on%s" % (
         ", through the agent" if agent else ""))
     def _(t):
-        bench = Bench(t, agent=agent)
+        bench = Bench(t, agent=agent, **AMPLE)
         bench.env = {}
         path = credentials(bench, "old")
         bench.stores[0]["credentials_file"] = str(path)
@@ -352,7 +353,7 @@ def _(t, bench):
 
 # D16: stale
 
-@scene("D16: stale answers behind a put that had to be read back: 0 in the end")
+@scene("D16: stale answers behind a put that had to be read back: 0 in the end", **AMPLE)
 def _(t, bench):
     bench.s3.fault(s3faults.alter(lambda answer: answer.set("ETag", None)), kind="put",
                    key=bench.WAL, times=1)
@@ -365,7 +366,7 @@ def stale(agent):
     @scenario("D16: a store marked eventually consistent: a stale 404 is not believed%s" % (
         ", through the agent" if agent else ""))
     def _(t):
-        bench = Bench(t, agent=agent, store=dict(eventually_consistent=True), fetch_timeout=20)
+        bench = Bench(t, agent=agent, store=dict(eventually_consistent=True), **AMPLE)
         bench.push(1, code=0)
         rule = bench.s3.fault(s3faults.absent(), kind="get", key=bench.WAL, times=1)
         bench.fetch(1, code=0)
@@ -389,7 +390,7 @@ def _(t, bench):
 # D17: lists
 
 def rows(name, change, code, **options):
-    @scene("D17: a list %s: %s" % (name, code), **options)
+    @scene("D17: a list %s: %s" % (name, "200 or 201" if code == (200, 201) else code), **options)
     def _(t, bench):
         base = "root/main/%d/wal/00000001/" % bench.pgdata.system_id
         rule = bench.s3.fault(change(base), kind="list")
