@@ -521,8 +521,8 @@ def redirected(number, location):
         t.equal((other.exchanges, other.n_connections), ([], 0), "the other host")
         bench.finish()
     scenario("C17: %d to %s is not followed" % (number, {
-        "host": "another host", "file": "a file", "s3": "another region, which is told"}[location]))(
-            run)
+        "host": "another host", "file": "a file",
+        "s3": "another region (the hint names it)"}[location]))(run)
 
 
 for _number in (301, 302, 303, 307, 308):

@@ -187,6 +187,24 @@ conflicts(False)
 conflicts(True)
 
 
+@scenario("D6: the loser's copy in a store that had missed the winner's: 12, named by sync, removed")
+def _(t):
+    bench = Bench(t, stores=3, acknowledge=2, **AMPLE)
+    bench["a"].down()
+    bench.push(1, code=0)
+    bench["a"].up()
+    bench.push(1, code=12, data=faultbench.segment(1, seed=9), says=['store "b"', 'store "c"'])
+    result = bench.setup.run("seawall-sync", env=bench.env)
+    t.equal(result.code, 12, result.err)
+    t.contains(result.out + result.err, bench.name(1), "what sync names")
+    bench["a"].erase(bench.key(1))
+    bench.push(1, code=0)
+    bench.fetch(1, code=0)
+    t.equal(bench.calls[-1].content, bench.calls[0].content, "the winner's")
+    t.true(all(len(b.versions(bench.key(1))) == 1 for n, b in bench.buckets.items() if n != "a"),
+           "versions")
+
+
 @scene("D7: 409 ConditionalRequestConflict is tried again, and is not \"exists\"")
 def _(t, bench):
     for code in ("ConditionalRequestConflict", "OperationAborted", None):
