@@ -7,7 +7,7 @@ import signal
 import subprocess
 import time
 
-import fakes3
+import models3
 import seawall
 import tap
 from agents import MIB, XLOG, Place, connected, stopped
@@ -247,20 +247,20 @@ def _(t):
 
 @tap.check("an agent whose server has ended first finishes what a store still lacks")
 def _(t):
-    buckets = [t.enter(fakes3.Bucket()) for _ in range(2)]
+    buckets = [t.enter(models3.Bucket()) for _ in range(2)]
     place = Place(t)
-    place.more = fakes3.ENV
+    place.more = models3.ENV
     place.setup.write(stores=[b.store("ab"[i]) for i, b in enumerate(buckets)], acknowledge=1)
     with server(place) as process:
         t.equal(place.push(1).code, 0, "push")
-        buckets[1].fault = "hangs"
+        buckets[1].behave("hangs")
         t.equal(place.push(2).code, 0, "push while a store does not answer")
         agent = place.agent()
         process.kill()
         process.wait()
         time.sleep(1)
         t.equal(place.agent(), agent, "the agent")
-        buckets[1].fault = None
+        buckets[1].behave()
     place.gone(agent)
     t.equal([sum("/wal/" in k for k in b.objects) for b in buckets], [2, 2], "segments")
 

@@ -21,14 +21,14 @@ The journal, for checkers (times are time.monotonic(), the same in every process
     s3.data(v)      the bytes of a version, also of one that is gone
 
 Behind the back of the programs, as an operator or an attacker does it:
-    s3.put(key, data)  s3.delete(key)  s3.erase(key)  s3.restore(key)  s3.get(key)  s3.keys()
+    s3.objects  s3.put(key, data)  s3.delete(key)  s3.erase(key)  s3.restore(key)  s3.get(key)  s3.keys()
 
 Misbehaviour, three ways:
     s3.fault(act, kind=, key=, skip=, times=)    scripted: `act` takes over the requests that match;
                                                  s3faults.py has the acts; rule.lift() ends it
     s3.random_faults(seed, share)                each request draws an act; the draw depends on the
                                                  seed and the request's number alone
-    s3.forbids, s3.clock_s, s3.condition, s3.down(), ...    standing properties, see Bucket
+    s3.behave("hangs"), s3.down(), s3.forbids, s3.clock_s, ...    standing, see Bucket
 """
 import calendar
 import collections
@@ -126,6 +126,8 @@ class Exchange:
         self.sent = bytearray()         # the first KEPT bytes of what went out
         self.n_sent = 0
         self.whole = False              # the model's own answer went out, unchanged
+        self._own = b""                 # that answer
+        self._sum = hashlib.blake2b()   # of what went out
         self.lost = False               # the connection was broken off
 
     def __repr__(self):
@@ -169,6 +171,7 @@ class Exchange:
         """Read what is left of the request, do it, and return the model's answer."""
         self.read_body()
         self.answer = self.bucket.perform(self)
+        self._own = self.answer.raw()
         return self.answer
 
     def send(self, data):
@@ -176,22 +179,20 @@ class Exchange:
         self.connection.send(data)
         self.sent += data[:KEPT - len(self.sent)]
         self.n_sent += len(data)
+        self._sum.update(data)
 
     def reply(self, answer=None):
         """Send an answer whole; the model's if none is given."""
-        own = answer is None
-        answer = answer or self.answer or self.perform()
-        self.send(answer.raw())
-        self.whole = own
+        self.send((answer or self.answer or self.perform()).raw())
 
     def hang_up(self):
         """End the connection in order (FIN)."""
-        self.lost = not self.whole
+        self.lost = True
         raise Lost
 
     def reset(self):
         """End the connection with RST."""
-        self.lost = not self.whole
+        self.lost = True
         self.connection.abort()
         raise Lost
 
@@ -207,6 +208,9 @@ class Exchange:
     def end(self):
         """What was large is not kept."""
         self.ended, self.body = time.monotonic(), b""
+        if self.n_sent > 0 and self.n_sent == len(self._own):
+            self.whole = self.whole or self._sum.digest() == hashlib.blake2b(self._own).digest()
+        self.lost, self._own = self.lost and not self.whole, b""
         if self.answer is not None:
             self.answer.body = self.answer.body[:KEPT]
 
@@ -332,7 +336,7 @@ class Bucket(contextlib.AbstractContextManager):
     for a get of what is not there, as without ListBucket. condition: what becomes of
     If-None-Match: "kept", or "ignored". keeps_hidden: a delete marker does not free its key.
 versioned: a delete leaves a marker, a put over something leaves it underneath. clock_s: its
-    clock is ahead so far. lag_s: gets and lists see what is older than that only. delay_s: it
+    clock is ahead so far. stale: what was stored is not listed. delay_s: it
     thinks so long before each answer. spoils: it stores other bytes than it got. exists=False:
     every request is answered with NoSuchBucket. receive_buffer: bytes the kernel may take ahead. credentials: {id: secret or (secret, token)}."""
 
@@ -340,7 +344,7 @@ versioned: a delete leaves a marker, a put over something leaves it underneath. 
                  certificate=None, ca_file=None, tls=None, host="127.0.0.1", **properties):
         self.name, self.region, self.root, self.versioned = name, region, root, versioned
         self.forbids, self.condition, self.keeps_hidden = (), "kept", False
-        self.clock_s, self.lag_s, self.delay_s = 0, 0, 0
+        self.clock_s, self.stale, self.delay_s = 0, False, 0
         self.spoils, self.exists, self.receive_buffer = False, True, None
         self.credentials = {ACCESS: SECRET}
         for key, value in properties.items():
@@ -352,7 +356,7 @@ versioned: a delete leaves a marker, a put over something leaves it underneath. 
         self.wrong = []     # errors of the model and of acts; the end of the check raises the first
         self.requests = collections.Counter()   # (method, key); may be cleared
         self.connections, self.n_connections, self.closed = set(), 0, False
-        self._blobs, self._keys, self._dice = {}, {}, None
+        self._blobs, self._keys, self._dice, self._standing = {}, {}, None, None
         self.host, self.ca_file, self.context = host, ca_file, tls
         if certificate:
             self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -495,12 +499,21 @@ versioned: a delete leaves a marker, a put over something leaves it underneath. 
             self.rules.append(rule)
         return rule
 
+    def behave(self, way=None):
+        """From now on, until it is told otherwise, this for every request: "busy" 503, "closes"
+        hangs up when the request has come, "hangs" answers when it behaves otherwise, "cuts" ends
+        bodies in their middle."""
+        import s3faults
+        if self._standing is not None:
+            self._standing.lift()
+        self._standing = self.fault(s3faults.standing(way)) if way else None
+
     def lift(self):
         """End all faults, scripted and random."""
         with self.lock:
             for rule in self.rules:
                 rule.lift()
-            self.rules, self._dice = [], None
+            self.rules, self._dice, self._standing = [], None, None
 
     def random_faults(self, seed, share=0.1, acts=None):
         """Each request meets one of the acts ({name: act}; s3faults.random_acts()) with probability
@@ -561,6 +574,12 @@ versioned: a delete leaves a marker, a put over something leaves it underneath. 
                 if version.time > moment:
                     version.remove("test")
 
+    @property
+    def objects(self):
+        """{key: bytes} of what is there now."""
+        with self.lock:
+            return {key: self.get(key) for key in self.keys()}
+
     def keys(self, prefix=""):
         """What a whole list shows, sorted."""
         with self.lock:
@@ -577,9 +596,9 @@ versioned: a delete leaves a marker, a put over something leaves it underneath. 
 
     # S3
 
-    def _current(self, key, moment=None):
+    def _current(self, key):
         for version in reversed(self._keys.get(key, [])):
-            if version.gone is None and (moment is None or version.time <= moment):
+            if version.gone is None:
                 return version
         return None
 
@@ -605,15 +624,19 @@ versioned: a delete leaves a marker, a put over something leaves it underneath. 
 
     def perform(self, exchange):
         """Do a request; returns the model's answer."""
-        with self.lock:
-            answer = self._authorize(exchange) or self._act(exchange)
-        date = email.utils.formatdate(time.time() + self.clock_s, usegmt=True)
-        answer.headers.insert(0, ("Date", date))
+        answer = self._authorize(exchange)
+        if answer is None:
+            with self.lock:
+                answer = self._act(exchange)
+        answer.headers.insert(0, ("Date", self.date()))
         answer.headers.insert(1, ("x-amz-request-id", "%08X" % exchange.number))
         answer.entity = answer.status != 204 and exchange.kind != "head"
         if answer.status != 204:
             answer.headers.append(("Content-Length", str(len(answer.body))))
         return answer
+
+    def date(self):
+        return email.utils.formatdate(time.time() + self.clock_s, usegmt=True)
 
     def _authorize(self, exchange):
         if not self.exists or exchange.bucket_name != self.name:
@@ -671,7 +694,7 @@ versioned: a delete leaves a marker, a put over something leaves it underneath. 
         return answer
 
     def _get(self, exchange):
-        version = self._current(exchange.key, self._moment())
+        version = self._current(exchange.key)
         if version is None or version.marker:
             if "absent" in self.forbids:
                 return error(403, "AccessDenied")
@@ -692,16 +715,15 @@ versioned: a delete leaves a marker, a put over something leaves it underneath. 
             answer.set("Content-Range", "bytes %d-%d/%d" % (first, last, len(data)))
         return answer
 
-    def _moment(self):
-        return time.monotonic() - self.lag_s if self.lag_s else None
-
     def _list(self, query):
         prefix, most = query.get("prefix", ""), int(query.get("max-keys", "1000"))
         after = max(query.get("start-after", ""), query.get("continuation-token", "")).encode()
         rows = []
         for key in sorted((k for k in self._keys if k.startswith(prefix)), key=str.encode):
-            version = self._current(key, self._moment())
-            if version is not None and not version.marker and key.encode() > after:
+            version = self._current(key)
+            if self.stale or version is None or version.marker:
+                continue
+            if key.encode() > after:
                 rows.append((key, version.size))
         return list_answer(self.name, prefix, rows[:most], len(rows) > most, most)
 

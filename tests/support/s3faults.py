@@ -185,7 +185,6 @@ def cut_bytes(at, fin=False):
         data = raw[:place(at, len(raw))]
         if data:
             x.send(data)
-        x.whole = len(data) == len(raw)
         # what is in flight would be discarded by the RST
         x.stall(0.05)
         x.hang_up() if fin else x.reset()
@@ -207,7 +206,6 @@ def trickle(rate=20, at=0):
                 break
             x.send(raw[i:i + step])
             x.stall(step / rate)
-        x.whole = True
     return run
 
 
@@ -219,7 +217,6 @@ def stall_answer(at=0, seconds=None):
         x.send(raw[:max(1, place(at, len(raw)))])
         x.stall(seconds)
         x.send(raw[max(1, place(at, len(raw))):])
-        x.whole = True
     return run
 
 
@@ -236,7 +233,7 @@ def status(number, code=None, message="no", headers=(), perform=False, body=None
         answer = models3.error(number, code, message) if code else models3.Answer(number)
         if body is not None:
             answer.body = body
-        answer.headers += list(headers)
+        answer.headers += [("Date", x.bucket.date())] + list(headers)
         if not any(name.lower() == "content-length" for name, _ in answer.headers):
             answer.set("Content-Length", str(len(answer.body)))
         answer.entity = x.kind != "head" and number not in (204, 304)
@@ -282,6 +279,7 @@ def append(data):
     """A good answer with bytes behind its length."""
     def run(x):
         x.reply()
+        x.whole = True
         x.send(data)
     return run
 
@@ -380,6 +378,23 @@ def list_rows(change):
             new.headers.append(("Content-Length", str(len(new.body))))
             x.reply(new)
     return run
+
+
+@act
+def cut_in_half():
+    """Whatever has a body of some size ends in the middle."""
+    def run(x):
+        body = x.perform().body
+        if len(body) > 1000:
+            x.send(x.answer.head() + body[:len(body) // 2])
+            x.hang_up()
+    return run
+
+
+def standing(way):
+    """The acts of Bucket.behave()."""
+    return {"busy": status(503, "SlowDown"), "closes": reset_request(1 << 62, fin=True),
+            "hangs": mute(), "cuts": cut_in_half()}[way]
 
 
 def random_acts():
