@@ -159,9 +159,7 @@ class Checker:
         for call in calls:
             if call.side != "push":
                 continue
-            other = [b for b in self.buckets if any(
-                v.time <= call.start and (v.gone is None or v.gone > call.end)
-                and self.content(b, v) != call.content for v in self.versions(b, call.name))]
+            other = [b for b in self.buckets if self.shows_other(b, call)]
             if len(other) > len(self.buckets) - self.acknowledge and not 1 <= call.code <= 125:
                 yield "%s, although %d stores hold other content" % (call, len(other))
             for bucket in other:
@@ -169,6 +167,15 @@ class Checker:
                          if call.start < v.time <= call.end and v.by == "client"]
                 if added and bucket.condition == "kept":
                     yield "%s stored %r over other content" % (call, added[0])
+
+    def shows_other(self, bucket, call):
+        """Whether the bucket shows other content throughout the call."""
+        known = bucket.versions(self.key_of(call.name))
+        there = [v for v in known if v.time <= call.start and (v.gone is None or v.gone > call.start)]
+        if not there or there[-1].marker or (there[-1].gone or call.end + 1) <= call.end:
+            return False
+        hidden = any(v.marker and call.start < v.time <= call.end for v in known)
+        return not hidden and self.content(bucket, there[-1]) != call.content
 
     def i6(self, calls):
         for call in calls:

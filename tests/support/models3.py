@@ -607,13 +607,15 @@ versioned: a delete leaves a marker, a put over something leaves it underneath. 
         """Do a request; returns the model's answer."""
         with self.lock:
             answer = self._authorize(exchange) or self._act(exchange)
-        date = email.utils.formatdate(time.time() + self.clock_s, usegmt=True)
-        answer.headers.insert(0, ("Date", date))
+        answer.headers.insert(0, ("Date", self.date()))
         answer.headers.insert(1, ("x-amz-request-id", "%08X" % exchange.number))
         answer.entity = answer.status != 204 and exchange.kind != "head"
         if answer.status != 204:
             answer.headers.append(("Content-Length", str(len(answer.body))))
         return answer
+
+    def date(self):
+        return email.utils.formatdate(time.time() + self.clock_s, usegmt=True)
 
     def _authorize(self, exchange):
         if not self.exists or exchange.bucket_name != self.name:

@@ -236,7 +236,7 @@ def status(number, code=None, message="no", headers=(), perform=False, body=None
         answer = models3.error(number, code, message) if code else models3.Answer(number)
         if body is not None:
             answer.body = body
-        answer.headers += list(headers)
+        answer.headers += [("Date", x.bucket.date())] + list(headers)
         if not any(name.lower() == "content-length" for name, _ in answer.headers):
             answer.set("Content-Length", str(len(answer.body)))
         answer.entity = x.kind != "head" and number not in (204, 304)
