@@ -101,6 +101,20 @@ class Checker(invariants.Checker):
                         yield "%s in %s was overwritten" % (key, bucket.name)
                     there.append(new)
 
+    def proves(self, bucket, call):
+        """By what the store truly answered, also if it was cut behind its end or altered where it
+        does not matter: it did not have the file, nor anything later."""
+        own = [x for x in list(bucket.exchanges) if call.start <= x.started <= call.end
+               and x.answer is not None and x.status() == x.answer.status]
+        if not any(x.kind == "get" and x.key == self.key_of(call.name) and x.answer.status == 404
+                   and x.answer.code == "NoSuchKey" and not any(
+                       name == "x-amz-delete-marker" for name, _ in x.answer.headers)
+                   for x in own):
+            return False
+        lists = [x.answer.body for x in own if x.kind == "list" and x.answer.status == 200]
+        shown = [k.decode() for body in lists for k in re.findall(rb"<Key>([^<]*)</Key>", body)]
+        return bool(lists) and not self.later(self.key_of(call.name), shown)
+
     def i5(self, calls):
         """What lies below a delete marker hinders nobody."""
         hidden = {c.name for c in calls if any(v.marker for b in self.buckets
@@ -476,7 +490,7 @@ class Episode(faultbench.Bench):
                 self.call("fetch", name, agent=False, quiet=True)
         problems = self.checker.problems(self.calls)
         if problems:
-            self.t.fail("\n".join(problems))
+            self.t.fail("%s\n%s" % ("\n".join(problems), self.log()))
         left = [p.name for p in self.pgdata.wal.iterdir() if p.name.startswith(".seawall")]
         if len(left) > self.counts["killed"] + self.counts["agents killed"]:
             self.t.fail("left in pg_wal: %s" % left)
