@@ -169,6 +169,43 @@ def _(t):
     t.true(copy.in_recovery(), "still a standby")
 
 
+def standby_without_stores(t, mode):
+    """A standby that has replayed all, and whose stores have gone."""
+    scene = Scene(t, fetch_timeout=5, standby_on_error=mode)
+    copy = scene.copy
+    copy.configure(restore_command=scene.setup.restore_command(),
+                   wal_retrieve_retry_interval="200ms")
+    (copy.data / "standby.signal").touch()
+    copy.start()
+    copy.wait_for(lambda: copy.psql("select count(*) from t", code=None).out.strip() == "4",
+                  what="all rows")
+    for store in scene.stores:
+        store.rename(store.with_name("away-" + store.name))
+    return scene
+
+
+@tap.check("promoted while the stores are away: with what it has, and warned")
+def _(t):
+    scene = standby_without_stores(t, "continue")
+    scene.copy.promote()
+    t.contains(scene.copy.log_text(), "the standby is told", "warned")
+    t.equal(scene.copy.value("select count(*) from t"), "4", "rows")
+    scene.copy.stop()
+
+
+@tap.check("promoted while the stores are away, standby_on_error = stop: FATAL, and still a standby")
+def _(t):
+    scene = standby_without_stores(t, "stop")
+    scene.copy.wait_exit()
+    t.contains(scene.copy.log_text(), "FATAL:  could not restore file", "log")
+    t.true((scene.copy.data / "standby.signal").exists(), "a standby")
+    for store in scene.stores:
+        store.with_name("away-" + store.name).rename(store)
+    scene.copy.start()
+    scene.copy.promote()
+    t.equal(scene.copy.value("select count(*) from t"), "4", "rows")
+
+
 def gone_when_promoted(scene):
     """A restore_command before which the stores vanish once there is no signal file any more."""
     script = scene.t.dir / "restore.sh"
