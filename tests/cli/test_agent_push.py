@@ -243,7 +243,7 @@ def _(t):
     (a, b, c), setup, pgdata = buckets(t, 3, agent_memory="4MiB", compression="none")
     pgdata.write_segment(1)
     t.equal(push(setup, pgdata, 1).code, 0, "before")
-    c.fault = "closes"
+    c.behave("closes")
     for i in range(2, 14):
         pgdata.write_segment(i)
         t.equal(push(setup, pgdata, i).code, 0, "segment %d" % i)
@@ -286,7 +286,7 @@ def _(t):
 def _(t):
     (a, b), setup, pgdata = buckets(t, 2, stall_timeout=30, agent_memory="8MiB", compression="none",
                                     lag_wait=0)
-    b.fault = "hangs"
+    b.behave("hangs")
     peak = 0
     for i in range(1, 17):
         pgdata.write_segment(i)

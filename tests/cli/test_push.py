@@ -445,7 +445,7 @@ def _(t):
     data = pgdata.segment(7)
     path = pgdata.dir / pgdata.write(pgdata.name(7), data)
     key = str(object_path("root", pgdata.name(7)))
-    s3.fault = "hangs"
+    s3.behave("hangs")
     process = subprocess.Popen(setup.argv("seawall-push", path), cwd=str(pgdata.dir),
                                env=dict(os.environ, **models3.ENV), stdin=subprocess.DEVNULL)
     t.defer(process.kill)
