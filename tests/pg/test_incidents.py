@@ -411,7 +411,7 @@ def _(t):
                  store / path.relative_to(source.dir / "a"))
     document = source.events(setup=setup)
     t.equal(document["segments_read_whole"], document["segments"], "all were read whole")
-    unnamed = ("relations", "what", "database", "relation_count")
+    unnamed = ("relations", "what", "database", "relation_count", "or_kind")
     told = [without(e, *unnamed) for e in document["events"]]
     for event in source.events()["events"]:
         t.true(without(event, *unnamed) in told, "%r in %r" % (event, told))
