@@ -82,6 +82,7 @@ pusher_free(struct pusher *pusher)
         free(reply);
     }
     pusher_jobs_free(pusher);
+    pusher_recall_free(pusher);
     for (size_t i = 0; i < SETTINGS_STORES_MAX; i++)
         lag_done(&pusher->stores[i].lag);
     gates_free(pusher->gates);
@@ -170,6 +171,7 @@ attach(struct pusher *pusher, struct ask *ask)
 
     if (wal_source_name(ask->path, &ask->wal, &err) < 0)
         return reply(pusher, ask, &err, NULL);
+    pusher_recall_begin(pusher, &ask->wal);
     struct job *job = pusher_job_find(pusher, ask->wal.text);
     bool there = file_mark_read(ask->path, &mark);
     if (job == NULL || pusher->ready_next >= pusher->ready.n)
@@ -259,6 +261,7 @@ pusher_advance(struct pusher *pusher)
     moved = pusher_jobs_advance(pusher) || moved;
     moved = settle_all(pusher) || moved;
     moved = pusher_begin(pusher) || moved;
+    moved = pusher_recall(pusher) || moved;
     moved = pusher_heal(pusher) || moved;
     pusher->again = moved;
 }

@@ -6,6 +6,7 @@
  * pusher_job.c     one file: a worker, the stores, the end
  * pusher_ahead.c   what begins next, and the room for it
  * pusher_heal.c    files that a store lacks
+ * pusher_recall.c  those that an agent before this one left behind
  * pusher_status.c  what a person is told
  */
 #ifndef ARCHIVE_PUSHER_PRIVATE_H
@@ -119,6 +120,8 @@ struct pusher {
     struct pusher_store stores[SETTINGS_STORES_MAX];
     struct healing healings[PUSHER_HEALINGS];
     int64_t heal_ms; /* not before */
+    bool recalled;   /* or nothing to recall */
+    struct recall *recall;
     bool again;      /* there is more to do at once */
     struct notice_log news; /* for whoever asks next */
     uint64_t archived;
@@ -186,5 +189,19 @@ void pusher_heal_free(struct pusher *pusher);
 
 /* The finished work of a worker, if it is a healing's. */
 bool pusher_heal_take(struct pusher *pusher, struct work *work);
+
+/* ---- pusher_recall.c ---- */
+
+/*
+ * What lags is remembered by one agent only. The next one asks every store once, when its gate is
+ * open, for the names of the 256 segments before the first that is archived: what one lists and
+ * another one does not, that one lacks. A store that refuses to list is left alone.
+ */
+void pusher_recall_begin(struct pusher *pusher, const struct wal_name *asked);
+
+/* True if something changed. */
+bool pusher_recall(struct pusher *pusher);
+
+void pusher_recall_free(struct pusher *pusher);
 
 #endif

@@ -2,6 +2,7 @@
 """Archiving through the agent: work ahead, stores that fail, hang, are slow or disagree."""
 import json
 import os
+import signal
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
@@ -33,6 +34,14 @@ def errors(setup, pgdata):
 def push(setup, pgdata, number, **options):
     return setup.push(pgdata, "pg_wal/" + pgdata.name(number), agent=True, env=models3.ENV,
                       **options)
+
+
+def push_new(setup, pgdata, number):
+    """A segment that PostgreSQL has archived and then forgets."""
+    pgdata.write_segment(number)
+    result = push(setup, pgdata, number)
+    done(pgdata, number)
+    return result
 
 
 def done(pgdata, number):
@@ -68,6 +77,48 @@ def _(t):
     t.equal(max(n for (method, k), n in s3.requests.items() if "/wal/" in k), 1, "requests for one")
     t.true(s3.requests["PUT", "root/main/probe/conditional"] <= 3, "few proofs")
     t.equal(status(setup, pgdata)["archived"], 24, "archived")
+
+
+@tap.check("what a store lacked when its agent was killed is found and brought by the next one")
+def _(t):
+    (a, b), setup, pgdata = buckets(t, 2, acknowledge=1)
+    t.equal(push_new(setup, pgdata, 1).code, 0, "push")
+    for back in ("before", "after"):
+        b.fault = "busy"
+        first = 2 if back == "before" else 7
+        for number in range(first, first + 3):
+            t.equal(push_new(setup, pgdata, number).code, 0, "push while b is away")
+            (pgdata.wal / pgdata.name(number)).unlink()
+        for pid in tap.agents(os.environ["SEAWALL_RUNTIME_DIR"]):
+            os.kill(pid, signal.SIGKILL)
+        if back == "before":
+            b.fault = None
+        t.equal(push_new(setup, pgdata, first + 3).code, 0, "push, another agent")
+        if back == "after":
+            t.true(key(pgdata, first) not in b.objects, "b is away")
+            b.fault = None
+        tap.wait_for(lambda: all(key(pgdata, n) in b.objects
+                                 for n in range(first, first + 4)), 60, "b has all: " + back)
+    for number in (2, 3, 4, 7, 8, 9):
+        t.true(a.objects[key(pgdata, number)] == b.objects[key(pgdata, number)], "copied as it is")
+    t.equal(sorted(b.objects), sorted(a.objects), "names")
+    tap.wait_for(lambda: [s["lag_files"] for s in status(setup, pgdata)["stores"]] == [0, 0], 60,
+                 "no lag")
+
+
+@tap.check("a store that may not be listed is not taken for one that lacks something")
+def _(t):
+    (a, b), setup, pgdata = buckets(t, 2, acknowledge=1)
+    b.forbids = ("list",)
+    b.fault = "busy"
+    t.equal(push_new(setup, pgdata, 1).code, 0, "push")
+    tap.stop_agents(os.environ["SEAWALL_RUNTIME_DIR"])
+    b.fault = None
+    result = push_new(setup, pgdata, 2)
+    t.equal(result[:], (0, "", ""), "push")
+    tap.wait_for(lambda: key(pgdata, 2) in b.objects, 60, "b has the second")
+    t.equal([s["lag_files"] for s in status(setup, pgdata)["stores"]], [0, 0], "lag")
+    t.true(key(pgdata, 1) not in b.objects and key(pgdata, 1) in a.objects, "the first")
 
 
 @tap.check("the agent's connections are kept: many segments, few connections")
