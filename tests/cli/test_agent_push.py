@@ -291,7 +291,7 @@ def _(t):
 
 @tap.check("healing passes over a damaged copy, overwrites nothing, and says what it cannot heal")
 def _(t):
-    (a, b, c), setup, pgdata = buckets(t, 3, agent_memory="4MiB", compression="none")
+    (a, b, c), setup, pgdata = buckets(t, 3, agent_memory="4MiB", compression="none", stall_timeout=20)
     pgdata.write_segment(1)
     t.equal(push(setup, pgdata, 1).code, 0, "before")
     c.behave("closes")

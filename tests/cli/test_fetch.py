@@ -5,6 +5,7 @@ import signal
 import subprocess
 import time
 
+import fakes3
 import seawall
 import tap
 from archived import MIB, bring_back, object_path, push_all, rewrite, setup_with, writer_public
@@ -260,6 +261,51 @@ def _(t):
     result = setup.fetch(pgdata, pgdata.name(7), XLOG)
     t.equal(result.code, 202, "in both stores: " + result.err)
     t.contains(result.err, "not a configured writer", "message")
+    nothing(t, pgdata)
+
+
+@tap.check("a delete marker is 203 with the way back, and another store's copy is served")
+def _(t):
+    a, b = t.enter(fakes3.Bucket()), t.enter(fakes3.Bucket())
+    setup = seawall.Setup(t.dir, [a.store("a"), b.store("b")], fetch_timeout=5)
+    pgdata = seawall.Pgdata(t.dir / "data", segment_size=MIB)
+    for number in (6, 7):
+        path = pgdata.write_segment(number)
+        t.equal(setup.push(pgdata, path, env=fakes3.ENV).code, 0, "push")
+        (pgdata.dir / path).unlink()
+    key = str(object_path("root", pgdata.name(7)))
+    for bucket, code in ((a, 0), (b, 203)):
+        bucket.hidden.add(key)
+        del bucket.objects[key]
+        for agent in (False, True):
+            result = setup.fetch(pgdata, pgdata.name(7), XLOG, env=fakes3.ENV, agent=agent)
+            t.equal(result.code, code, result.err)
+            t.contains(result.err, "a delete marker hides it", "message")
+            t.contains(result.err, "removing the delete marker", "hint")
+            if code == 0:
+                t.equal((pgdata.dir / XLOG).read_bytes(), pgdata.segment(7), "bytes")
+                (pgdata.dir / XLOG).unlink()
+            nothing(t, pgdata)
+    (pgdata.dir / "standby.signal").touch()
+    result = setup.fetch(pgdata, pgdata.name(7), XLOG, env=fakes3.ENV)
+    t.equal(result.code, 1, "a standby: " + result.err)
+
+
+@tap.check("a segment that was archived although its first page is wrong: 201, or 0 with a warning")
+def _(t):
+    setup, pgdata = setup_with(t, wal_check="warn")
+    data = bytearray(pgdata.segment(7))
+    data[24] ^= 1       # of the system identifier
+    path = pgdata.write(pgdata.name(7), bytes(data))
+    t.equal(setup.push(pgdata, path).code, 0, "push")
+    (pgdata.dir / path).unlink()
+    result = setup.fetch(pgdata, pgdata.name(7), XLOG)
+    t.equal(result.code, 0, "wal_check = warn: " + result.err)
+    t.contains(result.err, "although its first page is wrong", "warning")
+    t.equal((pgdata.dir / XLOG).read_bytes(), bytes(data), "bytes")
+    (pgdata.dir / XLOG).unlink()
+    setup.write(wal_check=None)
+    t.equal(setup.fetch(pgdata, pgdata.name(7), XLOG).code, 201, "by default")
     nothing(t, pgdata)
 
 
