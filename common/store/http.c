@@ -284,7 +284,10 @@ static void
 on_end(struct loop_transfer *transfer, CURLcode code)
 {
     struct http *http = (struct http *)(void *)transfer;
+    long n_connects = 0;
 
+    (void)curl_easy_getinfo(transfer->easy, CURLINFO_NUM_CONNECTS, &n_connects);
+    http->response.reused = n_connects == 0;
     http->under_way = false;
     judge(http, code);
     http->done(http->context);
@@ -453,6 +456,7 @@ http_start(struct store_loop *loop, const struct http_settings *settings,
     if (loop_transfer_init(loop, &http->transfer, err) < 0)
         return -1;
     set_connection(http, settings);
+    set_long(http, CURLOPT_FRESH_CONNECT, request->fresh);
     set_callbacks(http);
     if (set_request(http, request, err) < 0)
         return -1;

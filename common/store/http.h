@@ -9,7 +9,9 @@
  * An answer counts as received only if it is whole. With status 200 or 206 and need_length that
  * takes exactly one Content-Length that equals the body; libcurl alone is content with a body cut
  * at the close of the connection or with the last of several lengths. What the server sends
- * behind that length belongs to no answer; the connection is then not used again.
+ * behind that length belongs to no answer. If it comes late, libcurl takes it for the answer to the
+ * next request on that connection: whoever believes an answer that does not prove itself asks for
+ * a fresh connection.
  */
 #ifndef STORE_HTTP_H
 #define STORE_HTTP_H
@@ -38,6 +40,7 @@ struct http_request {
     size_t n_expect;
     size_t max_body; /* of a 2xx answer */
     bool need_length;
+    bool fresh; /* on a new connection, where no answer to anything else can be on its way */
     void (*done)(void *context); /* the end, from within the loop; may call http_free() */
     void *context;
 };
@@ -58,6 +61,7 @@ struct http_response {
     struct buf body;
     uint64_t received; /* body bytes, kept, compared or dropped */
     bool differs;      /* the body is not what was expected */
+    bool reused;       /* on a connection that had answered before */
 };
 
 struct http;

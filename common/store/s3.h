@@ -30,6 +30,7 @@ struct s3 {
     struct s3_credentials credentials;
     bool credentials_loaded;
     int64_t clock_offset_us; /* what to add to our clock so that the store accepts it */
+    bool at_the_end; /* the last object asked for was not there */
 
     char *owned[S3_OWNED_MAX];
     size_t n_owned;

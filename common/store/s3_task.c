@@ -28,6 +28,7 @@ struct s3_task {
     unsigned n_delays;
     bool reloaded;                 /* credentials were loaded anew once */
     bool clock_fixed;              /* the store's time was taken once */
+    bool fresh;                    /* on a new connection: nothing else's answer comes there */
     bool reading_back;             /* put: the answer was good, the bytes are being proven */
     char last_key[S3_KEY_MAX + 1]; /* list: the keys asked for next sort after it */
 };
@@ -173,6 +174,9 @@ describe_http(struct s3_task *at, struct http_request *ret)
 {
     const struct store_task *task = at->task;
 
+    if (at->s3->at_the_end && (task->kind == TASK_GET || task->kind == TASK_LIST))
+        at->fresh = true;
+    ret->fresh = at->fresh;
     ret->max_body = OTHER_BODY_MAX;
     ret->done = on_answer;
     ret->context = at;
@@ -292,7 +296,7 @@ set_list_start(struct s3_task *at)
 }
 
 static void
-take_list(struct s3_task *at, const struct buf *body, int64_t retry_after_ms)
+take_list(struct s3_task *at, const struct buf *body, int64_t retry_after_ms, bool doubtful)
 {
     struct err err = ERR_INIT;
     bool more = false;
@@ -302,8 +306,9 @@ take_list(struct s3_task *at, const struct buf *body, int64_t retry_after_ms)
             ask_later(at, &err, retry_after_ms);
         else
             finish_failed(at, &err);
-    } else if (more && at->task->page.n_entries == 0) {
+    } else if (at->task->page.n_entries == 0 && (more || doubtful)) {
         /* None of these keys was ours: the names asked for are further behind. */
+        at->fresh = at->fresh || !more;
         ask_or_fail(at);
     } else if (task_page_finish(at->task, more, &err) < 0) {
         finish_failed(at, &err);
@@ -356,14 +361,25 @@ static void
 finish_good(struct s3_task *at, struct http_response *response, int outcome)
 {
     int64_t retry_after_ms = response->head.retry_after_ms;
+    bool doubtful = response->reused && !at->fresh;
 
     if (at->task->kind == TASK_LIST) {
         AUTO(buf) struct buf body = response->body;
 
         response->body = BUF_INIT(0);
         http_free(TAKE_PTR(at->http));
-        take_list(at, &body, retry_after_ms);
+        take_list(at, &body, retry_after_ms, doubtful);
         return;
+    }
+    if (at->task->kind == TASK_GET) {
+        /* "Nothing" may be the answer to an earlier request, come twice or late. */
+        at->s3->at_the_end = outcome != 0;
+        if (outcome != 0 && doubtful) {
+            http_free(TAKE_PTR(at->http));
+            at->fresh = true;
+            ask_or_fail(at);
+            return;
+        }
     }
     /* Only the answer that carries the object has its bytes; 416 and 404 have an explanation. */
     if (at->task->kind == TASK_GET && outcome == 0 && response->head.status < 300) {

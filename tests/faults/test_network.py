@@ -2,6 +2,7 @@
 """What networks do: refused, lost, cut, slow, late, altered, led astray. Both hooks must end in
 what is true, or say that they do not know."""
 import contextlib
+import random
 import socket
 import ssl
 
@@ -393,6 +394,26 @@ both("C11", "a longer object", lambda: s3faults.alter(longer), kinds=(None, "get
      for_ever=(0, 201))
 for _delta in (0, 4, -4):
     both("C11", "two lengths, the second %+d" % _delta, second_length(_delta), for_ever=(10, 200))
+
+@scenario("C11: answers that come again, late: what is there is never called absent")
+def _(t):
+    for seed in range(4):
+        dice = random.Random(seed)
+        bench = Bench(sub(t, make(t, "agent-%d" % seed)), agent=True, spool_max=0, **AMPLE)
+        prepare(bench)
+        bench.s3.fault(s3faults.repeat(dice), kind="get list")
+        for _ in range(25):
+            bench.fetch(dice.choice([4, 4, 3]))
+        bench.check()
+    bench = Bench(sub(t, make(t, "alone")), **AMPLE)
+    prepare(bench)
+    rule = bench.s3.fault(s3faults.repeat(random.Random(5)))
+    for number in (3, 4, 3, 4):
+        bench.fetch(number)
+        bench.push(number + 2)
+    t.true(rule.hits, "hits")
+    bench.finish()
+
 
 for _number in (204, 206, 304, 201, 202, 205, 226):
     both("C12", "%d, which nobody asked for" % _number,

@@ -285,6 +285,20 @@ def append(data):
 
 
 @act
+def repeat(dice):
+    """The answer comes once, twice or three times, the later ones some milliseconds late: if the
+    connection is kept, they stand before the answer to the next request."""
+    def run(x):
+        raw = x.perform().raw()
+        x.reply()
+        for _ in range(dice.choice([0, 1, 1, 2])):
+            time.sleep(dice.choice([0, 0.001, 0.003, 0.01]))
+            x.connection.send(raw)
+        x.whole = True
+    return run
+
+
+@act
 def flip(bit):
     """One bit of the body is another."""
     def change(answer):
