@@ -68,7 +68,12 @@ class Bucket(contextlib.AbstractContextManager):
                     endpoint="http://127.0.0.1:%d" % self.server.server_address[1])
 
     def answer(self, request):
-        body = request.rfile.read(int(request.headers.get("Content-Length") or 0))
+        length = int(request.headers.get("Content-Length") or 0)
+        body = request.rfile.read(length)
+        if len(body) < length:
+            # the connection was lost; nobody stores half of a request
+            request.close_connection = True
+            return
         path, _, text = request.path.partition("?")
         query = dict(urllib.parse.parse_qsl(text, keep_blank_values=True))
         key = urllib.parse.unquote(path)[len("/bucket"):].lstrip("/")
