@@ -51,6 +51,9 @@ class Directory:
     def names(self):
         return {name for name in seawall.stored(self.path) if ".seawall-tmp." not in name}
 
+    def has(self, name):
+        return ((self.away if self.fault == "away" else self.path) / name).exists()
+
     def read(self, name):
         return (self.path / name).read_bytes()
 
@@ -100,6 +103,9 @@ class Bucket:
 
     def names(self):
         return {key[len("root/"):] for key in list(self.bucket.objects)}
+
+    def has(self, name):
+        return "root/" + name in self.bucket.objects
 
     def read(self, name):
         return self.bucket.objects["root/" + name]

@@ -36,6 +36,8 @@ def run(main, disks, keep_failed=True):
                 mount(base, disks)
             for sig in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
                 signal.signal(sig, lambda number, frame: sys.exit(128 + number))
+            # after the change of user, which forgets it
+            tap.die_with_parent(signal.SIGTERM)()
             code = main(base)
         except SystemExit as left:
             code = left.code
