@@ -21,7 +21,7 @@ import tap
 from agents import Place as AgentPlace
 from laws import FETCH_CODES, PUSH_CODES, SEGMENT, XLOG, Place, fetchable, push_again
 
-SAMPLES = 90
+SAMPLES = 60
 # never 15: what could not be read for want of memory is not damaged
 TOOL_CODES = (0, 10, 13, 14, 16)
 NOBODY = (0,)   # no failing allocation
@@ -198,7 +198,7 @@ def _(t):
     tap.wait_for(report.exists, what="the agent's report")
     n_all = shims.allocations(report)
     cases = laws.sample(t, [(n, ever) for ever in (False, True) for n in range(1, n_all + 1)],
-                        60, lambda case: case[1])
+                        30, lambda case: case[1])
     answers = collections.Counter()
     for n, ever in cases:
         try:

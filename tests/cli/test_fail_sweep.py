@@ -15,7 +15,7 @@ import tap
 from archived import object_path
 from laws import FETCH_CODES, PUSH_CODES, SEGMENT, XLOG, Place, fetchable, push_again
 
-SAMPLES = 110
+SAMPLES = 80
 TIMEOUT = 5     # seconds; for faults that stay
 
 
@@ -84,7 +84,8 @@ def _(t):
 
 @tap.check("a push whose calls fail from one on: its answer is true and comes in time")
 def _(t):
-    sweep(t, "push, for ever", patient, push_begin, push_failing, ever=True, samples=70)
+    sweep(t, "push, for ever", patient, push_begin, push_failing, ever=True, samples=40,
+          group=lambda fault: fault.call)
 
 
 @tap.check("both stores wanted, any one failing call: 0 only if both have it")
@@ -98,7 +99,7 @@ def _(t):
         push_again(place, before)
         return result
 
-    sweep(t, "push to both", lambda base: patient(base, acknowledge=2), push_begin, one, samples=70)
+    sweep(t, "push to both", lambda base: patient(base, acknowledge=2), push_begin, one, samples=40, group=lambda fault: fault.call)
 
 
 @tap.check("a push of what is there already, any call fails: nothing is changed; other content is never 0")
@@ -158,7 +159,8 @@ def _(t):
 @tap.check("a fetch whose calls fail from one on: nothing or the whole file, never 1, and in time")
 def _(t):
     sweep(t, "fetch, for ever", lambda base: patient(base, fetchable), fetch_begin, fetch_failing,
-          ever=True, samples=70)
+          ever=True, samples=40,
+          group=lambda fault: fault.call)
 
 
 @tap.check("a fetch over an older file, any call fails: that one or the whole new one is there")

@@ -3,17 +3,23 @@
 
 SEAWALL_SWEEP=N samples N moments instead of the few that continuous integration has time for.
 """
+import collections
 import json
 import os
 import re
 import shutil
 import signal
 
+import faults
+import laws
 import pgserver
 import seawall
 import tap
 
-MOMENTS = int(os.environ.get("SEAWALL_SWEEP", "12"))
+# "all" is for the sweeps whose runs are short
+MOMENTS = int(os.environ.get("SEAWALL_SWEEP", "12").replace("all", "500"))
+CALLS = ("openat", "read", "pread64", "write", "fsync", "linkat", "mkdirat", "mmap", "getdents64",
+         "newfstatat", "poll", "recvfrom", "sendto", "clone3", "close", "socket", "connect", "getrandom")
 LABEL = re.compile(r"\d{8}T\d{6}Z\Z")
 
 
@@ -144,6 +150,30 @@ def _(t):
                 t.true(re.search("interrupted|stopped by signal %d" % sig, killed.err),
                        "the reason: " + killed.err)
         t.true(len(own) >= 2, "answers of its own: %s" % own)
+
+
+@tap.check("any call of a backup fails: it says so or the backup is complete, and the next one works")
+def _(t):
+    faults.need()
+    source = Source(t)
+    counts = faults.count(t, source.argv)
+    # some twenty moments of each call: most are reads of one file after the other
+    known = [f for f in faults.of({call: n for call, n in counts.items() if call in CALLS})
+             if f.at % max(1, counts[f.call] // 20) == 0]
+    cases = laws.sample(t, known, MOMENTS * 2 // 3)
+    answers = collections.Counter()
+    for number, fault in enumerate(cases):
+        before = source.labels(complete=True)
+        result = faults.failat(t, source.argv, fault)
+        answers[result.code] += 1
+        t.true(result.code in (0,) + tuple(range(10, 17)), "%s gave %s" % (fault, result))
+        if result.code == 0:
+            t.true(source.labels(complete=True) > before, "%s: 0 and no backup" % (fault,))
+        elif fault.call != "write":
+            t.true(result.err, "%s: %d without a word" % (fault, result.code))
+        source.forget_but(source.judge(number, before))
+    t.diag("%d calls, %d of %d faults; answers %s" % (sum(counts.values()), len(cases), len(known),
+                                                      dict(sorted(answers.items()))))
 
 
 tap.main()

@@ -5,7 +5,7 @@ import os
 import pathlib
 
 import archived
-import fakes3
+import models3
 import seawall
 import valve
 
@@ -71,8 +71,8 @@ class Bucket:
 
     def __init__(self, name):
         self.name = name
-        self.bucket = fakes3.Bucket()
-        self.valve = valve.Valve(self.bucket.server.server_address[1])
+        self.bucket = models3.Bucket()
+        self.valve = valve.Valve(self.bucket.port)
         self.settings = dict(self.bucket.store(name), access_key_id="fake",
                              secret_access_key="fakesecret",
                              endpoint="http://127.0.0.1:%d" % self.valve.port)
@@ -89,10 +89,12 @@ class Bucket:
             self.valve.arm(dice.choice([0, 300, 5000, 100000]),
                            "cut" if fault == "lost" else "hole")
         else:
-            self.bucket.fault = fault
+            self.bucket.behave(fault)
 
     def heal(self):
-        self.bucket.fault, self.bucket.delay_s = None, 0
+        self.bucket.delay_s = 0
+        self.bucket.behave()
+        self.bucket.exchanges.clear()   # hours of answers need not be remembered
         if self.fault in ("lost", "silent"):
             self.valve.open()
         self.fault = None
@@ -102,21 +104,21 @@ class Bucket:
         self.bucket.__exit__()
 
     def names(self):
-        return {key[len("root/"):] for key in list(self.bucket.objects)}
+        return {key[len("root/"):] for key in self.bucket.keys()}
 
     def has(self, name):
-        return "root/" + name in self.bucket.objects
+        return self.bucket.get("root/" + name) is not None
 
     def read(self, name):
-        return self.bucket.objects["root/" + name]
+        return self.bucket.get("root/" + name)
 
     def delete(self, name):
-        del self.bucket.objects["root/" + name]
+        self.bucket.erase("root/" + name)
 
     def damage(self, name, at):
         data = bytearray(self.read(name))
         data[at % len(data)] ^= 0x10
-        self.bucket.objects["root/" + name] = bytes(data)
+        self.bucket.put("root/" + name, bytes(data))
 
 
 def fill(path):
