@@ -183,8 +183,9 @@ judge_start(const struct scanner *scanner, const struct muster_item *item, struc
         slot->judged = slot->want == WANT_INDEX ? WANT_MORE : WANT_WHOLE;
         return 0;
     }
+    /* An index that the seal does not cover says as little as none. */
     if (rc == 0)
-        rc = open_index(scanner, slot, version, err);
+        rc = slot->segment.seal.front_size == 0 ? 1 : open_index(scanner, slot, version, err);
     if (rc < 0)
         return -1;
     slot->judged = rc == 0 ? WANT_NOTHING : WANT_WHOLE;

@@ -299,6 +299,22 @@ read_index(const struct object *object, const struct keyring *keyring, uint32_t 
     return 0;
 }
 
+/* Only what the seal covers is read. 0, OBJECT_SHORT or -1. */
+static int
+prove_front(struct object *object, struct err *err)
+{
+    uint8_t digest[DIGEST_SIZE];
+
+    if (object->payload.size < object->seal.front_size)
+        return OBJECT_SHORT;
+    object->payload.size = object->seal.front_size;
+    if (digest_sha256(&object->payload, 1, digest, err) < 0)
+        return -1;
+    if (!digest_equal(digest, object->seal.front_digest))
+        return err_set(err, ERR_CORRUPT, "the beginning's SHA-256 is not the seal's");
+    return 0;
+}
+
 int
 object_read_index(const void *bytes, size_t available, const struct keyring *keyring,
                   struct seal *ret_seal, uint32_t *ret_version, struct buf *ret_index,
@@ -314,6 +330,14 @@ object_read_index(const void *bytes, size_t available, const struct keyring *key
         return -1;
     object.header = (struct span){bytes, header_size};
     object.payload = (struct span){(const uint8_t *)bytes + header_size, available - header_size};
+    if (object.seal.front_size != 0) {
+        int rc = prove_front(&object, err);
+
+        if (rc == OBJECT_SHORT && ret_seal != NULL)
+            *ret_seal = object.seal;
+        if (rc != 0)
+            return rc;
+    }
     int rc = read_index(&object, keyring, ret_version, ret_index, err);
     if (rc >= 0 && ret_seal != NULL)
         *ret_seal = object.seal;

@@ -135,9 +135,10 @@ enum object_outcome {
 /*
  * The segment index alone, from the first bytes of an object: decrypts only the chunks needed.
  * `available` is how much of the object is in memory: OBJECT_HEADER_MAX at least, or all of it.
- * The seal is verified, its payload hash is not: beyond the seal the index is only as authentic as
- * encryption makes it, and not at all in an unencrypted object. 0 (ret_index holds the index,
- * replacing its content; version 0: none), OBJECT_SHORT, or -1 as for object_open() and
+ * The seal is verified, its payload hash is not. The index is authentic if the seal has a digest of
+ * the beginning (seal.front_size is not 0), which is compared; without one it is only as authentic
+ * as encryption makes it: anybody who knows a recipient could have written it. 0 (ret_index
+ * holds it, replacing its content; version 0: none), OBJECT_SHORT, or -1 as for object_open() and
  * object_unpack(). ret_seal (may be NULL) is filled with 0 and with OBJECT_SHORT.
  */
 int object_read_index(const void *bytes, size_t available, const struct keyring *keyring,

@@ -303,6 +303,24 @@ store_payload(struct object_packer *packer, const struct secrets *secrets, struc
     return digest_add(&packer->digest, packer->payload, packer->payload_size, err);
 }
 
+/*
+ * Who reads the index alone is to know that it is ours: the stored bytes it lies in have a digest
+ * in the seal. It is of what is stored, so it tells nobody whether a guess about the file is right.
+ */
+static int
+digest_front(const struct object_packer *packer, const struct object_index *index,
+             struct seal *seal, struct err *err)
+{
+    size_t chunks = chunk_count(FRONT_FRAME_SIZE + index->size);
+    size_t size = packer->format->encryption == ENCRYPTION_AGE
+                      ? AGE_NONCE_SIZE + chunks * AGE_SEALED_CHUNK_SIZE
+                      : chunks * AGE_CHUNK_SIZE;
+    const struct span front = {packer->payload, MIN_OF(size, packer->payload_size)};
+
+    seal->front_size = (uint32_t)front.size;
+    return digest_sha256(&front, 1, seal->front_digest, err);
+}
+
 static int
 finish(struct object_packer *packer, const struct object_label *label,
        const struct object_index *index, struct seal *seal, struct err *err)
@@ -326,6 +344,8 @@ finish(struct object_packer *packer, const struct object_label *label,
         .payload_size = packer->payload_size,
         .created_us = label->created_us,
     };
+    if (index->version != 0 && digest_front(packer, index, seal, err) < 0)
+        return -1;
     memcpy(seal->name, label->name, strlen(label->name) + 1);
     memcpy(seal->writer_id, packer->key->public_half.id, WRITER_ID_SIZE);
     if (seal_fingerprint(packer->key, label->name, packer->file_digest, seal->fingerprint, err) <

@@ -9,6 +9,8 @@
 
 #define SEAL_VERSION 1
 #define SEAL_NAME_OFFSET 112
+#define SEAL_FRONT_SIZE (4 + DIGEST_SIZE)
+#define FLAG_FRONT 1
 #define SEAL_FILE_MAX ((uint64_t)1 << 30)
 
 static const char signed_label[] = "seawall-seal-v1\n";
@@ -69,14 +71,15 @@ seal_write(const struct seal *seal, const struct writer_key *key, uint8_t *bytes
     if (!name_is_good((const uint8_t *)seal->name, name_length))
         return err_set(err, ERR_INTERNAL, "object name cannot be sealed");
     if ((seal->encryption != ENCRYPTION_NONE && seal->encryption != ENCRYPTION_AGE) ||
-        seal->compression > COMPRESSION_ZSTD || seal->file_size > SEAL_FILE_MAX)
+        seal->compression > COMPRESSION_ZSTD || seal->file_size > SEAL_FILE_MAX ||
+        seal->front_size > seal->payload_size)
         return err_set(err, ERR_INTERNAL, "values that cannot be sealed");
 
     bytes[0] = SEAL_VERSION;
     bytes[1] = (uint8_t)seal->encryption;
     bytes[2] = (uint8_t)seal->compression;
     bytes[3] = (uint8_t)name_length;
-    put_u32_be(bytes + 4, 0);
+    put_u32_be(bytes + 4, seal->front_size != 0 ? FLAG_FRONT : 0);
     put_u64_be(bytes + 8, seal->system_id);
     put_u64_be(bytes + 16, seal->file_size);
     put_u64_be(bytes + 24, seal->payload_size);
@@ -87,10 +90,29 @@ seal_write(const struct seal *seal, const struct writer_key *key, uint8_t *bytes
     memcpy(bytes + SEAL_NAME_OFFSET, seal->name, name_length);
 
     size_t size = SEAL_NAME_OFFSET + name_length;
+    if (seal->front_size != 0) {
+        put_u32_be(bytes + size, seal->front_size);
+        memcpy(bytes + size + 4, seal->front_digest, DIGEST_SIZE);
+        size += SEAL_FRONT_SIZE;
+    }
     collect_signed(bytes, size, &text);
     if (curve_ed25519_sign(key->seed, (struct span){text.data, text.size}, bytes + size, err) < 0)
         return -1;
     *ret_size = size + CURVE_SIGNATURE_SIZE;
+    return 0;
+}
+
+/* What stands behind the name. */
+static int
+read_front(const uint8_t *bytes, struct seal *ret, struct err *err)
+{
+    struct cursor cursor;
+
+    cursor_init(&cursor, bytes, SEAL_FRONT_SIZE);
+    ret->front_size = cursor_u32_be(&cursor);
+    memcpy(ret->front_digest, bytes + 4, DIGEST_SIZE);
+    if (ret->front_size == 0 || ret->front_size > ret->payload_size)
+        return err_set(err, ERR_CORRUPT, "seal says a beginning of %u bytes", ret->front_size);
     return 0;
 }
 
@@ -103,7 +125,14 @@ read_fields(const uint8_t *bytes, size_t size, struct seal *ret, struct err *err
     uint8_t compression = bytes[2];
     size_t name_length = bytes[3];
 
-    if (size != SEAL_NAME_OFFSET + name_length + CURVE_SIGNATURE_SIZE)
+    uint32_t flags = 0;
+
+    cursor_init(&cursor, bytes + 4, 4);
+    flags = cursor_u32_be(&cursor);
+    if (flags > FLAG_FRONT)
+        return err_set(err, ERR_CORRUPT, "seal has unknown flags");
+    size_t front_size = flags == FLAG_FRONT ? SEAL_FRONT_SIZE : 0;
+    if (size != SEAL_NAME_OFFSET + name_length + front_size + CURVE_SIGNATURE_SIZE)
         return err_set(err, ERR_CORRUPT, "seal has %zu bytes with a name of %zu", size,
                        name_length);
     if (encryption > ENCRYPTION_AGE || compression > COMPRESSION_ZSTD)
@@ -111,9 +140,7 @@ read_fields(const uint8_t *bytes, size_t size, struct seal *ret, struct err *err
                        encryption, compression);
 
     cursor_init(&cursor, bytes, size);
-    (void)cursor_bytes(&cursor, 4);
-    if (cursor_u32_be(&cursor) != 0)
-        return err_set(err, ERR_CORRUPT, "seal has unknown flags");
+    (void)cursor_bytes(&cursor, 8);
     ret->encryption = (enum encryption)encryption;
     ret->compression = (enum compression)compression;
     ret->system_id = cursor_u64_be(&cursor);
@@ -131,7 +158,7 @@ read_fields(const uint8_t *bytes, size_t size, struct seal *ret, struct err *err
         return err_set(err, ERR_CORRUPT, "seal has a malformed object name");
     memcpy(ret->name, bytes + SEAL_NAME_OFFSET, name_length);
     ret->name[name_length] = '\0';
-    return 0;
+    return flags == FLAG_FRONT ? read_front(bytes + SEAL_NAME_OFFSET + name_length, ret, err) : 0;
 }
 
 /* Eight bytes do not name a key for certain, so every writer of that id is tried. */

@@ -12,7 +12,7 @@
 #include "codec/keys.h"
 
 #define SEAL_NAME_MAX 255
-#define SEAL_SIZE_MAX (176 + SEAL_NAME_MAX)
+#define SEAL_SIZE_MAX (212 + SEAL_NAME_MAX)
 #define SEAL_SIZE_MIN 177
 
 enum encryption {
@@ -36,6 +36,8 @@ struct seal {
     uint8_t writer_id[WRITER_ID_SIZE];
     uint8_t fingerprint[DIGEST_SIZE];
     uint8_t payload_digest[DIGEST_SIZE];
+    uint32_t front_size; /* so many first bytes of the payload, in which the index is; 0: none */
+    uint8_t front_digest[DIGEST_SIZE]; /* their SHA-256 */
     char name[SEAL_NAME_MAX + 1];
 };
 

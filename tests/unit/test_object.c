@@ -217,7 +217,9 @@ a_seal_is_read_from_the_first_kilobyte(void **state)
     for (size_t f = 0; f < N_FORMATS; f++) {
         const struct object_format format = format_of(f);
 
-        pack(&format, name, NULL, (struct span){file, SMALL}, &object);
+        const struct object_index index = {9, file, 10};
+
+        pack(&format, name, &index, (struct span){file, SMALL}, &object);
         assert_int_equal(
             object_peek(object.data, MIN_OF(object.size, (size_t)1024), &keyring, &seal, &err), 0);
         assert_string_equal(seal.name, name);

@@ -140,12 +140,73 @@ payloads_that_are_not_the_sealed_file_are_refused_though_signed(void **state)
     }
 }
 
+/* The seal of one object around the payload of another, as anybody could put them together. */
+static void
+join(const struct buf *sealed, const struct buf *other, bool encrypted, struct buf *ret)
+{
+    struct envelope envelope;
+    struct age_header header;
+    uint8_t frame[ENVELOPE_SEAL_FRAME_SIZE];
+    uint8_t file_key[AGE_FILE_KEY_SIZE];
+    uint8_t mac[DIGEST_SIZE];
+    size_t size = 0;
+
+    buf_clear(ret);
+    assert_int_equal(envelope_read(sealed->data, sealed->size, &envelope, &err), 0);
+    if (!encrypted) {
+        size = envelope_write_seal_frame(envelope.seal, envelope.seal_size, frame);
+        assert_int_equal(buf_append(ret, frame, size, &err), 0);
+    } else {
+        assert_int_equal(age_header_read(other->data, other->size, &header, &err), 0);
+        size = header.size;
+        assert_int_equal(
+            age_wrap_open(&header.stanzas[0], &keyring.identities[0], file_key, &err), 0);
+        memcpy(header.seal, envelope.seal, envelope.seal_size);
+        assert_int_equal(age_header_write(&header, ret, &err), 0);
+        assert_int_equal(age_wrap_mac(file_key, span_of(ret), mac, &err), 0);
+        assert_int_equal(age_header_write_mac(mac, ret, &err), 0);
+    }
+    assert_int_equal(buf_append(ret, other->data + size, other->size - size, &err), 0);
+}
+
+static void
+an_index_that_is_not_the_sealed_one_is_refused(void **state)
+{
+    static const size_t sizes[] = {1, 5000, 65472, 65473, 200000};
+
+    (void)state;
+    for (size_t f = 0; f < N_FORMATS; f++)
+        for (size_t i = 0; i < ARRAY_SIZE(sizes); i++) {
+            const struct object_format format = format_of(f);
+            const struct object_index index = {9, file, sizes[i]};
+            const struct object_index false_one = {9, file + 1, sizes[i]};
+            AUTO(buf) struct buf genuine = BUF_INIT(2 * MIB);
+            AUTO(buf) struct buf other = BUF_INIT(2 * MIB);
+            AUTO(buf) struct buf joined = BUF_INIT(2 * MIB);
+            AUTO(buf) struct buf found = BUF_INIT(OBJECT_INDEX_MAX);
+            uint32_t version = 0;
+
+            pack(&format, NAME, &index, (struct span){file, 300000}, &genuine);
+            pack(&format, NAME, &false_one, (struct span){file, 300000}, &other);
+            join(&genuine, &genuine, format.encryption == ENCRYPTION_AGE, &joined);
+            assert_int_equal(object_read_index(joined.data, joined.size, &keyring, NULL, &version,
+                                               &found, &err),
+                             0);
+            join(&genuine, &other, format.encryption == ENCRYPTION_AGE, &joined);
+            assert_int_equal(object_read_index(joined.data, joined.size, &keyring, NULL, &version,
+                                               &found, &err),
+                             -1);
+            assert_int_equal(err.kind, ERR_CORRUPT);
+        }
+}
+
 int
 main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(chunks_out_of_place_are_refused_though_signed),
         cmocka_unit_test(payloads_that_are_not_the_sealed_file_are_refused_though_signed),
+        cmocka_unit_test(an_index_that_is_not_the_sealed_one_is_refused),
     };
 
     return cmocka_run_group_tests(tests, set_up, tear_down);

@@ -156,6 +156,43 @@ what_the_format_does_not_have_is_refused_though_signed(void **state)
 }
 
 static void
+the_digest_of_a_beginning_is_sealed_behind_the_name(void **state)
+{
+    uint8_t bytes[SEAL_SIZE_MAX];
+    struct seal seal = example();
+    struct seal got;
+    size_t size = 0;
+    size_t at = NAME_OFFSET + strlen(NAME);
+
+    (void)state;
+    seal.front_size = 65568;
+    memset(seal.front_digest, 0xdd, DIGEST_SIZE);
+    assert_int_equal(seal_write(&seal, &key, bytes, &size, &err), 0);
+    assert_int_equal(size, 212 + strlen(NAME));
+    assert_memory_equal(bytes + 4, "\0\0\0\1", 4);
+    assert_memory_equal(bytes + at, "\0\1\0\x20", 4);
+    assert_memory_equal(bytes + at + 4, seal.front_digest, DIGEST_SIZE);
+    assert_int_equal(seal_read(bytes, size, &keyring, &got, &err), 0);
+    assert_int_equal(got.front_size, 65568);
+    assert_memory_equal(got.front_digest, seal.front_digest, DIGEST_SIZE);
+    assert_string_equal(got.name, NAME);
+    for (size_t i = 0; i < size * 8; i++) {
+        bytes[i / 8] ^= (uint8_t)(1U << i % 8);
+        assert_int_equal(seal_read(bytes, size, &keyring, &got, &err), -1);
+        bytes[i / 8] ^= (uint8_t)(1U << i % 8);
+    }
+    /* None, or more than there is, though signed. */
+    memset(bytes + at, 0, 4);
+    sign(bytes, size);
+    assert_int_equal(seal_read(bytes, size, &keyring, &got, &err), -1);
+    memset(bytes + at, 0xff, 4);
+    sign(bytes, size);
+    assert_int_equal(seal_read(bytes, size, &keyring, &got, &err), -1);
+    seal.front_size = (uint32_t)seal.payload_size + 1;
+    assert_int_equal(seal_write(&seal, &key, bytes, &size, &err), -1);
+}
+
+static void
 an_unknown_writer_is_named(void **state)
 {
     uint8_t bytes[SEAL_SIZE_MAX];
@@ -191,7 +228,7 @@ names_of_every_length_are_sealed_and_no_others(void **state)
     memset(seal.name, 'n', SEAL_NAME_MAX);
     seal.name[SEAL_NAME_MAX] = '\0';
     assert_int_equal(seal_write(&seal, &key, bytes, &size, &err), 0);
-    assert_int_equal(size, SEAL_SIZE_MAX);
+    assert_int_equal(size, SEAL_SIZE_MAX - 36);
     assert_int_equal(seal_read(bytes, size, &keyring, &back, &err), 0);
     assert_string_equal(back.name, seal.name);
     seal.name[1] = '\0';
@@ -242,6 +279,7 @@ main(void)
         cmocka_unit_test(the_bytes_are_those_of_the_format),
         cmocka_unit_test(any_flipped_bit_and_any_other_length_is_refused),
         cmocka_unit_test(what_the_format_does_not_have_is_refused_though_signed),
+        cmocka_unit_test(the_digest_of_a_beginning_is_sealed_behind_the_name),
         cmocka_unit_test(an_unknown_writer_is_named),
         cmocka_unit_test(names_of_every_length_are_sealed_and_no_others),
         cmocka_unit_test(the_fingerprint_is_that_of_the_format),
