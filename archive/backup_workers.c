@@ -1,13 +1,12 @@
 /* SPDX-License-Identifier: PostgreSQL */
 #include "archive/backup_workers.h"
 
-#include <errno.h>
 #include <pthread.h>
-#include <signal.h>
 #include <string.h>
 #include <time.h>
 
 #include "base/clock.h"
+#include "base/threads.h"
 
 struct backup_workers {
     struct workers_options options;
@@ -101,29 +100,6 @@ run_worker(void *context)
 
 /* ---- life ---- */
 
-/* Signals are for the thread that waits for stores and server. */
-static int
-start_threads(struct backup_workers *workers, struct err *err)
-{
-    sigset_t all;
-    sigset_t before;
-    int rc = 0;
-
-    (void)sigfillset(&all);
-    (void)pthread_sigmask(SIG_SETMASK, &all, &before);
-    for (size_t i = 0; i < workers->options.n && rc == 0; i++) {
-        rc = pthread_create(&workers->threads[i], NULL, run_worker, workers);
-        if (rc == 0)
-            workers->n_threads++;
-    }
-    (void)pthread_sigmask(SIG_SETMASK, &before, NULL);
-    if (rc == 0)
-        return 0;
-    (void)err_sys(err, rc, "could not start a thread");
-    err->kind = ERR_INTERNAL;
-    return -1;
-}
-
 int
 backup_workers_new(const struct workers_options *options, struct backup_workers **ret_workers,
                    struct err *err)
@@ -143,7 +119,8 @@ backup_workers_new(const struct workers_options *options, struct backup_workers 
     (void)pthread_condattr_destroy(&attributes);
 
     AUTO(backup_workers) struct backup_workers *workers = made;
-    if (start_threads(workers, err) < 0)
+    if (threads_start(workers->threads, &workers->n_threads, workers->options.n, run_worker,
+                      workers, err) < 0)
         return -1;
     *ret_workers = TAKE_PTR(workers);
     return 0;

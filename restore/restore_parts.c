@@ -4,13 +4,13 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <pthread.h>
-#include <signal.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "base/clock.h"
 #include "base/process.h"
+#include "base/threads.h"
 #include "catalog/backup_name.h"
 #include "catalog/retrieval.h"
 #include "restore/restore_writer.h"
@@ -175,30 +175,6 @@ work(void *context)
     return NULL;
 }
 
-/* Signals are for the thread that asks process_stop_requested(). */
-static int
-start_threads(struct restore_parts *parts, size_t n, struct err *err)
-{
-    sigset_t all;
-    sigset_t before;
-    int rc = 0;
-
-    (void)sigfillset(&all);
-    (void)pthread_sigmask(SIG_SETMASK, &all, &before);
-    while (rc == 0 && parts->n_threads < n) {
-        rc = pthread_create(&parts->threads[parts->n_threads], NULL, work, parts);
-        if (rc == 0)
-            parts->n_threads++;
-    }
-    (void)pthread_sigmask(SIG_SETMASK, &before, NULL);
-    if (rc != 0 && parts->n_threads == 0) {
-        (void)err_sys(err, rc, "could not start a thread");
-        err->kind = ERR_INTERNAL;
-        return -1;
-    }
-    return 0;
-}
-
 int
 restore_parts_new(const struct restore_parts_setup *setup, struct restore_parts **ret_parts,
                   struct err *err)
@@ -218,10 +194,13 @@ restore_parts_new(const struct restore_parts_setup *setup, struct restore_parts 
     (void)pthread_condattr_setclock(&boot_clock, CLOCK_MONOTONIC);
     (void)pthread_cond_init(&parts->done, &boot_clock);
     (void)pthread_condattr_destroy(&boot_clock);
-    if (start_threads(parts, n, err) < 0) {
+    /* Fewer than wanted do it too. */
+    if (threads_start(parts->threads, &parts->n_threads, n, work, parts, err) < 0 &&
+        parts->n_threads == 0) {
         restore_parts_free(parts);
         return -1;
     }
+    err_clear(err);
     *ret_parts = parts;
     return 0;
 }

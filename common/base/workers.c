@@ -3,9 +3,10 @@
 
 #include <errno.h>
 #include <pthread.h>
-#include <signal.h>
 #include <stdint.h>
 #include <sys/eventfd.h>
+
+#include "base/threads.h"
 
 /* First in, first out. */
 struct queue {
@@ -93,29 +94,6 @@ run_thread(void *context)
 
 /* ---- life ---- */
 
-/* Signals are for the thread with the loop. */
-static int
-start_threads(struct workers *workers, size_t n, struct err *err)
-{
-    sigset_t all;
-    sigset_t before;
-    int rc = 0;
-
-    (void)sigfillset(&all);
-    (void)pthread_sigmask(SIG_SETMASK, &all, &before);
-    while (workers->n_threads < n && rc == 0) {
-        rc = pthread_create(&workers->threads[workers->n_threads], NULL, run_thread, workers);
-        if (rc == 0)
-            workers->n_threads++;
-    }
-    (void)pthread_sigmask(SIG_SETMASK, &before, NULL);
-    if (rc == 0)
-        return 0;
-    (void)err_sys(err, rc, "could not start a thread");
-    err->kind = ERR_INTERNAL;
-    return -1;
-}
-
 int
 workers_new(size_t n, struct workers **ret_workers, struct err *err)
 {
@@ -136,7 +114,9 @@ workers_new(size_t n, struct workers **ret_workers, struct err *err)
     (void)pthread_mutex_init(&workers->lock, NULL);
     (void)pthread_cond_init(&workers->submitted, NULL);
     (void)pthread_cond_init(&workers->finished, NULL);
-    if (start_threads(workers, MIN_OF(MAX_OF(n, (size_t)1), (size_t)WORKERS_MAX), err) < 0)
+    if (threads_start(workers->threads, &workers->n_threads,
+                      MIN_OF(MAX_OF(n, (size_t)1), (size_t)WORKERS_MAX), run_thread, workers,
+                      err) < 0)
         return -1;
     *ret_workers = TAKE_PTR(workers);
     return 0;
