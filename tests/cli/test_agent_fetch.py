@@ -4,7 +4,7 @@ import json
 import os
 import signal
 
-import fakes3
+import models3
 import seawall
 import tap
 from agents import XLOG
@@ -17,7 +17,7 @@ HISTORY_2 = b"1\t0/780000\tno recovery target specified\n"
 def status(setup, pgdata):
     """What the agent says of its fetch half."""
     result = tap.run([seawall.program("seawall-agent"), "--config", setup.config, "status"],
-                     cwd=pgdata.dir, env=fakes3.ENV)
+                     cwd=pgdata.dir, env=models3.ENV)
     if result.code != 0:
         raise tap.Failure("status: %d %s" % (result.code, result.err))
     return json.loads(result.out)["fetch"]
@@ -27,7 +27,7 @@ def fetch(setup, pgdata, name):
     """(code, bytes at %p or None, stderr), asked for as a server does."""
     target = pgdata.dir / XLOG
     target.unlink(missing_ok=True)
-    result = setup.fetch(pgdata, name, XLOG, agent=True, env=fakes3.ENV)
+    result = setup.fetch(pgdata, name, XLOG, agent=True, env=models3.ENV)
     return result.code, target.read_bytes() if target.exists() else None, result.err
 
 
@@ -48,13 +48,13 @@ def ready(setup, pgdata, n, what="files ahead"):
 
 def buckets(t, n, last, **settings):
     """n fake services that have segments 1 to `last`."""
-    found = [t.enter(fakes3.Bucket()) for _ in range(n)]
+    found = [t.enter(models3.Bucket()) for _ in range(n)]
     setup = seawall.Setup(t.dir, [bucket.store("abc"[i]) for i, bucket in enumerate(found)],
                           **dict(FAST, **settings))
     pgdata = seawall.Pgdata(t.dir / "data", segment_size=MIB)
     for number in range(1, last + 1):
         path = pgdata.write_segment(number)
-        t.equal(setup.push(pgdata, path, env=fakes3.ENV).code, 0, "push")
+        t.equal(setup.push(pgdata, path, env=models3.ENV).code, 0, "push")
         (pgdata.dir / path).unlink()
     for bucket in found:
         bucket.requests.clear()
@@ -105,7 +105,7 @@ def _(t):
         for _ in range(2):
             t.equal(fetch(setup, pgdata, pgdata.name(number))[:2], (1, None), "not yet")
         path = pgdata.write_segment(number)
-        t.equal(setup.push(pgdata, path, env=fakes3.ENV).code, 0, "push")
+        t.equal(setup.push(pgdata, path, env=models3.ENV).code, 0, "push")
         (pgdata.dir / path).unlink()
         recover(t, setup, pgdata, [number])
     s3.requests.clear()
@@ -149,9 +149,9 @@ def _(t):
     (a, _b), setup, pgdata = buckets(t, 2, 24, standby_on_error="stop")
     recover(t, setup, pgdata, [1, 2], "before")
     for i, fault in enumerate(("busy", "closes", "cuts", "hangs")):
-        a.fault = fault
+        a.behave(fault)
         recover(t, setup, pgdata, range(3 + 5 * i, 8 + 5 * i), fault)
-    a.fault = None
+    a.behave(None)
     t.equal(fetch(setup, pgdata, pgdata.name(25))[:2], (1, None), "the end")
 
 
@@ -160,16 +160,16 @@ def _(t):
     (s3,), setup, pgdata = buckets(t, 1, 12, fetch_timeout=5)
     recover(t, setup, pgdata, [1])
     ready(setup, pgdata, 4)
-    s3.fault = "hangs"
+    s3.behave("hangs")
     recover(t, setup, pgdata, [2, 3, 4, 5], "ready")
     code, data, err = fetch(setup, pgdata, pgdata.name(6))
     t.equal((code, data), (200, None), err)
-    s3.fault = None
+    s3.behave(None)
     recover(t, setup, pgdata, range(6, 13), "afterwards")
-    s3.fault = "busy"
+    s3.behave("busy")
     code, data, err = fetch(setup, pgdata, pgdata.name(13))
     t.equal((code, data), (200, None), err)
-    s3.fault = None
+    s3.behave(None)
     t.equal(fetch(setup, pgdata, pgdata.name(13))[:2], (1, None), "the end")
 
 
@@ -179,9 +179,9 @@ def _(t):
     recover(t, setup, pgdata, [1, 2, 3, 4])
     for fault in ("busy", "hangs", "closes"):
         for bucket in (a, b):
-            bucket.fault = fault
+            bucket.behave(fault)
             t.equal(fetch(setup, pgdata, pgdata.name(5))[:2], (200, None), fault)
-            bucket.fault = None
+            bucket.behave(None)
     t.equal(fetch(setup, pgdata, pgdata.name(5))[:2], (1, None), "both say so")
 
 

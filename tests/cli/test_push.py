@@ -7,7 +7,7 @@ import subprocess
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
-import fakes3
+import models3
 import seawall
 import tap
 from archived import MIB, bring_back, object_path, rewrite, setup_with, writer_public
@@ -146,21 +146,21 @@ def _(t):
 
 @tap.check("a bad name is quoted on one line, and no store is asked")
 def _(t):
-    s3 = t.enter(fakes3.Bucket())
+    s3 = t.enter(models3.Bucket())
     setup = seawall.Setup(t.dir, [s3.store("x")])
     pgdata = seawall.Pgdata(t.dir / "data", segment_size=MIB)
     names = (("x\ny", r"x\x0ay"), ("\x1b[2J", r"\x1b[2J"), ("%n%s", "%n%s"), ("-", '"-"'),
              ("a/../b\r", r"b\x0d"), ("\udcff" * 30, r"\xff"))
     for agent in (False, True):
         for name, quoted in names:
-            result = setup.push(pgdata, "pg_wal/" + name, env=fakes3.ENV, agent=agent)
+            result = setup.push(pgdata, "pg_wal/" + name, env=models3.ENV, agent=agent)
             t.equal(result.code, 13, repr(name))
             lines = result.err.rstrip("\n").split("\n")
             t.true(all(line.startswith("seawall-push: ") for line in lines), lines)
             if "has control bytes in it" not in lines[0]:
                 t.contains(lines[0], quoted, "quoted")
             t.true(result.err.isascii(), "plain: %r" % result.err)
-            t.equal(setup.fetch(pgdata, name, "x", env=fakes3.ENV, agent=agent).code, 202, "fetch")
+            t.equal(setup.fetch(pgdata, name, "x", env=models3.ENV, agent=agent).code, 202, "fetch")
         # an agent that begins asks the store whether it keeps what it has
         t.equal(set(s3.requests) - {("PUT", "root/main/probe/conditional")} if agent else
                 set(s3.requests), set(), "requests")
@@ -439,24 +439,25 @@ def _(t):
 
 @tap.check("what is written into the file while it is sent is not in the object")
 def _(t):
-    s3 = t.enter(fakes3.Bucket())
+    s3 = t.enter(models3.Bucket())
     setup = seawall.Setup(t.dir, [s3.store("x")])
     pgdata = seawall.Pgdata(t.dir / "data", segment_size=MIB)
     data = pgdata.segment(7)
     path = pgdata.dir / pgdata.write(pgdata.name(7), data)
     key = str(object_path("root", pgdata.name(7)))
-    s3.fault = "hangs"
+    s3.behave("hangs")
     process = subprocess.Popen(setup.argv("seawall-push", path), cwd=str(pgdata.dir),
-                               env=dict(os.environ, **fakes3.ENV), stdin=subprocess.DEVNULL)
+                               env=dict(os.environ, **models3.ENV), stdin=subprocess.DEVNULL)
     t.defer(process.kill)
     # the store is first asked whether it keeps what it has
     tap.wait_for(lambda: s3.requests, what="a request")
-    s3.fault, s3.delay_s = None, 1
+    s3.delay_s = 1
+    s3.behave(None)
     tap.wait_for(lambda: s3.requests["PUT", key], what="the object on its way")
     path.write_bytes(pgdata.segment(8)[:4096])
     t.equal(process.wait(timeout=60), 0, "exit code")
     s3.delay_s = 0
-    t.equal(setup.fetch(pgdata, pgdata.name(7), t.dir / "back", env=fakes3.ENV).code, 0, "fetch")
+    t.equal(setup.fetch(pgdata, pgdata.name(7), t.dir / "back", env=models3.ENV).code, 0, "fetch")
     t.equal((t.dir / "back").read_bytes() == data, True, "the bytes that were read")
 
 

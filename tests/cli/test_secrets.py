@@ -10,7 +10,7 @@ import socket
 import subprocess
 import time
 
-import fakes3
+import models3
 import seawall
 import tap
 from archived import MIB, push_all, setup_with
@@ -120,7 +120,7 @@ def _(t):
                 result = c.run(*argv, env=seawall.verbs_path())
                 c.search(t, command, result.out + result.err)
                 t.true(result.code in (0,) + tuple(range(10, 17)), "%s: %s" % (command, result))
-    s3 = t.enter(fakes3.Bucket(forbids=("put", "get", "list")))
+    s3 = t.enter(models3.Bucket(forbids=("put", "get", "list")))
     for secrets in (dict(access_key_id=ACCESS, secret_access_key=SECRET),
                     dict(credentials_file="credentials")):
         c.setup.write(stores=[s3.store("far", **secrets)])

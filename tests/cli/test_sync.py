@@ -12,7 +12,8 @@ import time
 
 import archived
 import crafted
-import fakes3
+import models3
+import s3faults
 import seawall
 import tap
 from crafted import SIZE
@@ -431,19 +432,19 @@ def _(t):
 
 def buckets(t, **settings):
     """Two fake buckets and an archive whose objects are in the first."""
-    a, b = t.enter(fakes3.Bucket()), t.enter(fakes3.Bucket())
+    a, b = t.enter(models3.Bucket()), t.enter(models3.Bucket())
     setup = seawall.Setup(t.dir, [a.store("a"), b.store("b")], encryption=False, **settings)
     pgdata = seawall.Pgdata(t.dir / "data", segment_size=archived.MIB)
     setup.write(stores=[a.store("a")])
     for number in range(1, 8):
-        result = setup.push(pgdata, pgdata.write_segment(number), env=fakes3.ENV)
+        result = setup.push(pgdata, pgdata.write_segment(number), env=models3.ENV)
         t.equal(result.code, 0, result.err)
     setup.write(stores=[a.store("a"), b.store("b")])
     return setup, pgdata, a, b
 
 
 def fake_sync(t, setup, code, *args):
-    result = setup.run("seawall-sync", "--json", *args, env=fakes3.ENV)
+    result = setup.run("seawall-sync", "--json", *args, env=models3.ENV)
     t.equal(result.code, code, "exit code: %s%s" % (result.out, result.err))
     return json.loads(result.out)
 
@@ -455,11 +456,11 @@ def fake_key(pgdata, number):
 @tap.check("what a delete marker hides is healed where the store takes it, and named where not")
 def _(t):
     setup, pgdata, a, b = buckets(t)
-    b.hidden.update([fake_key(pgdata, 2), fake_key(pgdata, 3)])
+    for number in (2, 3):
+        b.hide(fake_key(pgdata, number))
     t.equal(counts(fake_sync(t, setup, 0), "copied"), [0, 7], "taken")
     t.equal(b.objects[fake_key(pgdata, 2)], a.objects[fake_key(pgdata, 2)], "bytes")
-    del b.objects[fake_key(pgdata, 3)]
-    b.hidden.add(fake_key(pgdata, 3))
+    b.hide(fake_key(pgdata, 3))
     b.keeps_hidden = True
     document = fake_sync(t, setup, 12)
     t.equal(findings(document), [("conflict", "b", pgdata.name(3))], "named")
@@ -469,7 +470,7 @@ def _(t):
 @tap.check("nothing is put into a bucket that replaces objects, and a dry run puts no probe")
 def _(t):
     setup, pgdata, a, b = buckets(t)
-    b.overwrites = True
+    b.condition = "ignored"
     fake_sync(t, setup, 0, "--dry-run")
     t.equal(b.objects, {}, "a dry run")
     document = fake_sync(t, setup, 11)
@@ -485,11 +486,11 @@ def _(t):
     b.forbids = ("list",)
     fake_sync(t, setup, 11)
     b.forbids = ()
-    a.spoils = True
+    rule = a.fault(s3faults.flip(-8), kind="get", key="*/wal/*")
     document = fake_sync(t, setup, 15)
     t.equal(counts(document, "damaged"), [7, 0], "spoilt on the way")
     t.equal([k for k in b.objects if "/wal/" in k], [], "not spread")
-    a.spoils = False
+    rule.lift()
     t.equal(counts(fake_sync(t, setup, 0), "copied"), [0, 7], "good again")
 
 
@@ -497,15 +498,13 @@ def _(t):
 def _(t):
     setup, pgdata, a, b = buckets(t)
     most, now = [0], [0]
-    put = b.put
 
-    def counting(key, body, condition):
+    def count(x):
         now[0] += 1
         most[0] = max(most[0], now[0])
         time.sleep(0.3)
         now[0] -= 1
-        return put(key, body, condition)
-    b.put = counting
+    b.fault(s3faults.watch(count), kind="put")
     t.equal(counts(fake_sync(t, setup, 0), "copied"), [0, 7], "copied")
     t.true(most[0] > 2, "puts at a time: %d" % most[0])
 

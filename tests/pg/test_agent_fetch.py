@@ -7,7 +7,7 @@ import signal
 import threading
 import time
 
-import fakes3
+import models3
 import pgserver
 import seawall
 import tap
@@ -131,7 +131,7 @@ def _(t):
 
 @tap.check("a standby follows through the agent, over another's promotion, and waits cheaply")
 def _(t):
-    s3 = t.enter(fakes3.Bucket())
+    s3 = t.enter(models3.Bucket())
     setup = seawall.Setup(t.dir, [dict(s3.store("a"), access_key_id="fake",
                                        secret_access_key="fakesecret")])
     first = primary(t, setup)
@@ -187,7 +187,7 @@ def _(t):
 
 @tap.check("the store goes away in every way and comes back during a recovery")
 def _(t):
-    s3 = t.enter(fakes3.Bucket())
+    s3 = t.enter(models3.Bucket())
     setup = seawall.Setup(t.dir, [dict(s3.store("a"), access_key_id="fake",
                                        secret_access_key="fakesecret")],
                           connect_timeout=1, stall_timeout=1, fetch_timeout=60)
@@ -204,9 +204,9 @@ def _(t):
     copy.start(wait=False)
     for fault in ("busy", "hangs", "closes", "cuts"):
         time.sleep(0.5)
-        s3.fault = fault
+        s3.behave(fault)
         time.sleep(1.5)
-        s3.fault = None
+        s3.behave(None)
     copy.wait_log("ready to accept connections", 300)
     copy.wait_promoted(300)
     t.equal(sums(copy), want, "data")

@@ -8,7 +8,7 @@ import signal
 import subprocess
 import time
 
-import fakes3
+import models3
 import pgserver
 import seawall
 import tap
@@ -65,7 +65,7 @@ def _(t):
     seed = int(os.environ.get("SEAWALL_SEED", time.time()))
     t.diag("SEAWALL_SEED=%d" % seed)
     dice = random.Random(seed)
-    buckets = [t.enter(fakes3.Bucket()) for _ in range(3)]
+    buckets = [t.enter(models3.Bucket()) for _ in range(3)]
     setup = seawall.Setup(t.dir, [fake_store(b, "abc"[i]) for i, b in enumerate(buckets)],
                           acknowledge=2, stall_timeout=2, connect_timeout=1, push_timeout=20)
     pg = primary(t, setup)
@@ -79,7 +79,7 @@ def _(t):
     while load.poll() is None:
         time.sleep(dice.uniform(0.1, 1.5))
         bucket = dice.choice(buckets)
-        bucket.fault = dice.choice([None, None, "busy", "closes", "hangs"])
+        bucket.behave(dice.choice([None, None, "busy", "closes", "hangs"]))
         bucket.delay_s = dice.choice([0, 0, 0.05, 0.3])
         if dice.random() < 0.1:
             for pid in agents():
@@ -98,12 +98,12 @@ def _(t):
 
 @tap.check("with one store down all the while, the other one alone recovers everything")
 def _(t):
-    buckets = [t.enter(fakes3.Bucket()) for _ in range(2)]
+    buckets = [t.enter(models3.Bucket()) for _ in range(2)]
     setup = seawall.Setup(t.dir, [fake_store(b, "ab"[i]) for i, b in enumerate(buckets)],
                           stall_timeout=1, connect_timeout=1)
     pg = primary(t, setup)
     copy = t.enter(pg.base_backup(t.dir / "copy"))
-    buckets[0].fault = "hangs"
+    buckets[0].behave("hangs")
     pgbench(pg, "-n", "-c", "2", "-t", "500")
     want = sums(pg)
     pg.wait_archived(pg.switch_wal(), timeout=300)
@@ -118,11 +118,11 @@ def _(t):
 
 @tap.check("ten thousand ready files: an outage's segments drain, with little memory")
 def _(t):
-    bucket = t.enter(fakes3.Bucket())
+    bucket = t.enter(models3.Bucket())
     setup = seawall.Setup(t.dir, [fake_store(bucket, "a")], stall_timeout=2, push_timeout=10,
                           agent_memory="8MiB")
     pg = primary(t, setup)
-    bucket.fault = "closes"
+    bucket.behave("closes")
     status = pg.data / "pg_wal" / "archive_status"
     for _ in range(60):
         pg.switch_wal()
@@ -132,7 +132,7 @@ def _(t):
     last = pg.switch_wal()
     push = push_status(setup, pg)
     t.true(push["ready"] >= 10000, "ready: %s" % push["ready"])
-    bucket.fault = None
+    bucket.behave(None)
     pg.wait_archived(last, timeout=300)
     push = push_status(setup, pg)
     t.true(push["memory"] <= 8 << 20, "memory: %s" % push["memory"])
@@ -144,13 +144,13 @@ def _(t):
 
 @tap.check("a fast shutdown with a hanging store ends by the deadline")
 def _(t):
-    bucket = t.enter(fakes3.Bucket())
+    bucket = t.enter(models3.Bucket())
     setup = seawall.Setup(t.dir, [fake_store(bucket, "a")], push_timeout=5)
     pg = primary(t, setup)
-    bucket.fault = "hangs"
+    bucket.behave("hangs")
     pg.switch_wal()
     pg.stop("fast", timeout=60)
-    bucket.fault = None
+    bucket.behave(None)
     pg.start()
     pg.wait_archived(pg.switch_wal())
 

@@ -24,12 +24,12 @@ import time
 import uuid
 
 TOP = pathlib.Path(__file__).resolve().parents[2]
-SUITES = ["unit", "fuzz", "golden", "lint", "cli", "library", "pg", "s3"]
+SUITES = ["unit", "fuzz", "golden", "lint", "cli", "library", "faults", "pg", "s3"]
 
 Build = collections.namedtuple("Build", "name env options suites")
 BUILDS = [
     Build("gcc", {"CC": "gcc"}, ["-Dwerror=true"],
-          ["unit", "fuzz", "golden", "lint", "cli", "library", "s3"]),
+          ["unit", "fuzz", "golden", "lint", "cli", "library", "faults", "s3"]),
     Build("clang", {"CC": "clang"}, ["-Dwerror=true"], ["unit", "fuzz", "golden", "lint"]),
     Build("sanitized", {"CC": "gcc"}, ["-Dwerror=true", "-Db_sanitize=address,undefined",
                                        "-Dsanitize_tests=true"], ["unit", "fuzz", "cli", "pg"]),
