@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: PostgreSQL */
 /*
  * seawall-fetch: PostgreSQL's restore_command. Exit 0: the file is there, verified; 1: proven that
- * it does not exist. Every doubt passes 125, so that PostgreSQL stops instead of promoting short.
+ * it does not exist. Every doubt passes 125, so that PostgreSQL stops instead of promoting short -
+ * but for one question, where stopping would be worse (agent/promotion.h).
  */
 #include "agent/hook.h"
+#include "agent/promotion.h"
 #include "base/arrival.h"
 #include "base/process.h"
 #include "config/program.h"
@@ -67,6 +69,11 @@ run(char **arguments, int n UNUSED, struct err *err)
         .late_code = exit_code(EXIT_SIDE_RESTORE, ERR_TRANSIENT),
         .start = true,
     };
+
+    if (promotion_has(hook.name, hook.path)) {
+        log_line(LOG_INFO, "%s: the server that is promoted has its own", hook.name);
+        return EXIT_PROVEN_ABSENT;
+    }
 
     int rc = one_shot ? HOOK_OFF : ask_agent(&hook, err);
     if (rc == HOOK_OFF)

@@ -16,7 +16,6 @@ struct proof {
     uint64_t first;
     uint64_t last;
     uint64_t stop_lsn; /* what is behind does not matter; UINT64_MAX: everything does */
-    bool zero_before;  /* WAL ended inside of the segment before */
     bool unknown;      /* of a version nobody can read: said once */
     uint64_t n_bad;
     uint64_t first_bad;
@@ -59,17 +58,14 @@ static int
 check_records(struct proof *proof, const struct wal_scan_segment *segment, struct err *why)
 {
     const struct wal_damage *damage = &segment->summary.damage;
-    bool zero_before = proof->zero_before;
     char lsn[WAL_LSN_TEXT_SIZE];
 
-    proof->zero_before = segment->summary.zero_end;
     if (damage->kind == WAL_DAMAGE_UNKNOWN) {
         if (!proof->unknown)
             notice(proof->work->notices, LOG_WARNING,
                    "WAL file \"%s\": %s; whether its records are whole is not known",
                    segment->name.text, damage->why);
         proof->unknown = true;
-        proof->zero_before = false;
         return 0;
     }
     if (segment->broken != NULL && segment->summary.start_lsn <= proof->stop_lsn)
@@ -78,10 +74,6 @@ check_records(struct proof *proof, const struct wal_scan_segment *segment, struc
     if (damage->kind != WAL_DAMAGE_NONE && damage->lsn <= proof->stop_lsn)
         return err_set(why, ERR_CORRUPT, "WAL file \"%s\" is damaged at %s: %s",
                        segment->name.text, wal_lsn_text(damage->lsn, lsn), damage->why);
-    if (zero_before && segment->crossing == NULL)
-        return err_set(why, ERR_CORRUPT,
-                       "WAL ends inside of the file before \"%s\", and yet this one exists",
-                       segment->name.text);
     return 0;
 }
 

@@ -9,11 +9,23 @@
 #define CRC_OFFSET 20
 #define ALIGNMENT 8
 #define SHORT_HEADER_SIZE 24
+#define ENDED "WAL ends in the segment before"
 
 static bool
 damaged(const struct wal_summary *summary)
 {
     return summary->damage.kind != WAL_DAMAGE_NONE;
+}
+
+/* WAL ends in it, unless its zeros are the rest of a switch that began in the segment before. */
+static bool
+ends(const struct wal_summary *summary)
+{
+    bool may_be_switch = summary->head_wanted != 0 &&
+                         summary->head_wanted < WAL_RECORD_HEADER_SIZE &&
+                         summary->head.size == summary->head_wanted && summary->n_records == 0;
+
+    return summary->zero_end && !may_be_switch;
 }
 
 void
@@ -35,8 +47,8 @@ wal_seam_begin(struct wal_seam *seam, const struct wal_summary *first)
     seam->kept = first->tail.kept;
     seam->crc = first->tail.crc;
     seam->ended = damaged(first)    ? "the segment before is damaged"
-                  : first->zero_end ? "WAL ends in the segment before"
-                                    : NULL;
+                  : ends(first)    ? ENDED
+                                   : NULL;
     memcpy(seam->bytes, first->tail.bytes, first->tail.kept);
 }
 
@@ -223,8 +235,7 @@ complete(struct wal_seam *seam, const struct wal_summary *next, struct wal_recor
     if (why != NULL)
         return broken(seam, next, why, ret_why);
     move_on(seam, next, ret->lsn);
-    if (goes_on)
-        seam->ended = NULL;
+    seam->ended = goes_on ? NULL : next->zero_end ? ENDED : seam->ended;
     return 0;
 }
 

@@ -47,7 +47,7 @@ void wal_seam_begin(struct wal_seam *seam, const struct wal_summary *first);
  * Go on with the next one. 0: a record crosses into it and is complete; *ret shows it, and borrows
  * from the seam and from `next`. Else a named outcome. After WAL_SEAM_BROKEN the chain has begun
  * anew with `next`. When the crossing record is a segment switch, the zero_end of `next` was its
- * rest, and no end of WAL.
+ * rest, and no end of WAL. A chain that begins with such a `next` cannot know, and goes on.
  */
 int wal_seam_next(struct wal_seam *seam, const struct wal_summary *next, struct wal_record *ret,
                   const char **ret_why) MUST_USE;

@@ -42,6 +42,35 @@ def _(t):
         t.equal(setup.fetch(pgdata, name, XLOG).code, 1, name)
 
 
+@tap.check("a server that is promoted is told 1 for its own history, without stores; nobody else is")
+def _(t):
+    setup, pgdata = setup_with(t)
+    push_all(t, setup, pgdata, [6])
+    (t.dir / "a").rename(t.dir / "away")
+    setup.write(fetch_timeout=5)
+    path = "pg_wal/RECOVERYHISTORY"
+    result = setup.fetch(pgdata, "00000001.history", path)
+    t.equal(result.code, 1, result.err)
+    # not another question of the same moment, and not another place
+    for name, where in (("00000002.history", path), (pgdata.name(7), path),
+                        ("00000001.history", XLOG), ("00000001.history", t.dir / "x")):
+        t.equal(setup.fetch(pgdata, name, where).code, 200, "%s %s" % (name, where))
+    (pgdata.wal / "00000002.history").write_text("")
+    t.equal(setup.fetch(pgdata, "00000002.history", path).code, 200, "an empty file is none")
+    (pgdata.wal / "00000002.history").write_text(HISTORY)
+    for agent in (False, True):
+        result = setup.fetch(pgdata, "00000002.history", path, agent=agent)
+        t.equal(result.code, 1, result.err)
+        t.contains(result.err, "has its own", "told")
+    for name in ("recovery.signal", "standby.signal"):
+        (pgdata.dir / name).touch()
+        setup.write(standby_on_error="stop")
+        for history in ("00000001.history", "00000002.history"):
+            t.equal(setup.fetch(pgdata, history, path).code, 200, "%s %s" % (name, history))
+        (pgdata.dir / name).unlink()
+    nothing(t, pgdata)
+
+
 @tap.check("a missing middle segment is 203 and names the later one")
 def _(t):
     setup, pgdata = setup_with(t)

@@ -337,6 +337,29 @@ def forked(t, stores="a"):
     return archive
 
 
+@tap.check("a switch record that lies across two segments is an end of the second, not of the WAL")
+def _(t):
+    archive = crafted.Archive(t)
+    archive.backup(OLD, 5)
+    pgdata = seawall.Pgdata(t.dir / "data", segment_size=SIZE)
+    archived.push_all(t, archive.setup, pgdata, range(5, 7), replayable=True)
+    for number, data in enumerate(crafted.switch_across(7), 7):
+        path = pgdata.write(pgdata.name(number), data)
+        t.equal(archive.setup.push(pgdata, path).err, "", "nothing to say against it")
+    archived.push_all(t, archive.setup, pgdata, range(10, 12), replayable=True)
+    for more in ([], ["--deep"]):
+        plan = archive.plan_json("--latest", *more)
+        t.equal((plan["last_wal"], plan["segments"]), (pgdata.name(11), 7), "planned")
+    t.equal(archive.plan_json("--lsn", "0/900028")["last_wal"], pgdata.name(9), "behind it")
+    events = archive.setup.run("seawall-events", "--json")
+    t.equal(events.code, 0, events.err)
+    told = json.loads(events.out)
+    t.equal((told["incomplete"], told["segments"], told["commits"]), (False, 7, 5), "events")
+    # without the record that was to cross, WAL ends there
+    archive.wal(1, [7], data=madewal.segment(7))
+    t.contains(refused(t, archive, 15, "--latest"), pgdata.name(8), "named")
+
+
 @tap.check("forks: each timeline's way is its own, and the segment with the fork is the child's")
 def _(t):
     archive = forked(t)

@@ -2,6 +2,7 @@
 """The exit-code law on a real server: nothing but the proven end of WAL lets PostgreSQL promote."""
 import os
 import pathlib
+import shlex
 import time
 
 import pgserver
@@ -166,6 +167,102 @@ def _(t):
     copy.wait_for(lambda: copy.psql("select count(*) from t", code=None).out.strip() == "4",
                   timeout=120, what="all rows")
     t.true(copy.in_recovery(), "still a standby")
+
+
+def standby_without_stores(t, mode):
+    """A standby that has replayed all, and whose stores have gone."""
+    scene = Scene(t, fetch_timeout=5, standby_on_error=mode)
+    copy = scene.copy
+    copy.configure(restore_command=scene.setup.restore_command(),
+                   wal_retrieve_retry_interval="200ms")
+    (copy.data / "standby.signal").touch()
+    copy.start()
+    copy.wait_for(lambda: copy.psql("select count(*) from t", code=None).out.strip() == "4",
+                  what="all rows")
+    for store in scene.stores:
+        store.rename(store.with_name("away-" + store.name))
+    return scene
+
+
+@tap.check("promoted while the stores are away: with what it has, and warned")
+def _(t):
+    scene = standby_without_stores(t, "continue")
+    scene.copy.promote()
+    t.contains(scene.copy.log_text(), "the standby is told", "warned")
+    t.equal(scene.copy.value("select count(*) from t"), "4", "rows")
+    scene.copy.stop()
+
+
+@tap.check("promoted while the stores are away, standby_on_error = stop: FATAL, and still a standby")
+def _(t):
+    scene = standby_without_stores(t, "stop")
+    scene.copy.wait_exit()
+    t.contains(scene.copy.log_text(), "FATAL:  could not restore file", "log")
+    t.true((scene.copy.data / "standby.signal").exists(), "a standby")
+    for store in scene.stores:
+        store.with_name("away-" + store.name).rename(store)
+    scene.copy.start()
+    scene.copy.promote()
+    t.equal(scene.copy.value("select count(*) from t"), "4", "rows")
+
+
+def gone_when_promoted(scene):
+    """A restore_command before which the stores vanish once there is no signal file any more."""
+    script = scene.t.dir / "restore.sh"
+    away = "\n".join("mv %s %s" % (s, s.with_name("away-" + s.name)) for s in scene.stores)
+    script.write_text("#!/bin/sh\n[ -e recovery.signal ] || [ -e standby.signal ] || {\n"
+                      "echo \"$1\" >>%s\n%s\n} 2>/dev/null\nexec %s \"$@\"\n" % (
+                          scene.t.dir / "asked", away,
+                          shlex.join(scene.setup.argv("seawall-fetch", agent=True))))
+    script.chmod(0o755)
+    return "%s %%f %%p" % script
+
+
+def promoted_without_stores(scene, pg, asked):
+    """What was asked behind the end of the recovery; the stores were gone, the server is not."""
+    pg.wait_promoted()
+    scene.t.equal((scene.t.dir / "asked").read_text().split(), [asked], "asked at the end")
+    (scene.t.dir / "asked").unlink()
+    scene.t.true(not any(s.exists() for s in scene.stores), "the stores are gone")
+    for store in scene.stores:
+        store.with_name("away-" + store.name).rename(store)
+    pg.restart("immediate")
+
+
+@tap.check("stores that vanish while a server is promoted: it goes on with its own history")
+def _(t):
+    # FATAL there, and the next start would replay past the target, on the old timeline
+    scene = Scene(t)
+    command = gone_when_promoted(scene)
+    scene.copy.recover(command, action="promote")
+    scene.copy.start()
+    promoted_without_stores(scene, scene.copy, "00000001.history")
+    second = scene.copy
+    t.equal(second.current_wal()[:8], "00000002", "timeline")
+    second.archive(scene.setup.archive_command())
+    second.restart()
+    third = t.enter(second.base_backup(t.dir / "third"))
+    standby = t.enter(second.standby(t.dir / "standby", restore_command=command))
+    second.psql("insert into t values (4)")
+    lsn = second.lsn()
+    second.psql("insert into t values (5)")
+    second.wait_archived(second.switch_wal())
+    t.equal(scene.setup.push(second.data, "pg_wal/00000002.history").code, 0, "its history")
+    standby.start()
+    standby.wait_replayed(second.lsn())
+    second.stop()
+    third.recover(command, lsn=lsn, inclusive="off", action="promote")
+    (third.data / "pg_wal" / "00000002.history").unlink(missing_ok=True)
+    third.start()
+    promoted_without_stores(scene, third, "00000002.history")
+    t.equal(third.current_wal()[:8], "00000003", "timeline")
+    t.equal(third.value("select max(i) from t"), "4", "not past the target")
+    history = (third.data / "pg_wal" / "00000003.history").read_text()
+    t.equal([line.split()[0] for line in history.split("\n") if line], ["1", "2"], "its ancestors")
+    standby.promote()
+    promoted_without_stores(scene, standby, "00000002.history")
+    t.equal(standby.current_wal()[:8], "00000003", "timeline")
+    t.equal(standby.value("select max(i) from t"), "5", "rows")
 
 
 @tap.check("archive_command failures are counted by the server")

@@ -21,7 +21,7 @@ import time
 import archived
 import seawall
 import tap
-from madewal import PAGE, POINT_AT, SIZE, SWITCH_AT, record, segment
+from madewal import PAGE, POINT_AT, SIZE, SWITCH, SWITCH_AT, record, segment
 
 
 
@@ -72,6 +72,19 @@ def records_segment(number, lengths, timeline=1, size=SIZE, system_id=seawall.SY
         put(record(bytes(length), prev=prev))
         prev = starts[-1]
     return bytes(out) + bytes(size - len(out)), starts
+
+
+def switch_across(number, timeline=1, system_id=seawall.SYSTEM_ID):
+    """Three segments; the first ends with two thirds of a switch record. The rest of it is all there
+    is in the second."""
+    base, at = number * SIZE, SIZE - 16
+    data = at - 0x28 - (SIZE // PAGE - 1) * 24 - 29    # one record that fills the first segment
+    first, starts = records_segment(number, [data], timeline, system_id=system_id)
+    switch = record(kind=SWITCH, prev=starts[0])
+    second = struct.pack("=HHIQI4xQII", 0xD110, 3, timeline, base + SIZE, 8, system_id, SIZE, PAGE)
+    second += switch[16:]
+    return (first[:at] + switch[:16], second + bytes(SIZE - len(second)),
+            segment(number + 2, timeline, system_id, prev=base + at))
 
 
 class Archive:

@@ -34,13 +34,13 @@ def xid_of(number):
     return 700 + 5 * number
 
 
-def segment(number, timeline=1, system_id=seawall.SYSTEM_ID, when=None):
+def segment(number, timeline=1, system_id=seawall.SYSTEM_ID, when=None, prev=None):
     """A segment as a server writes it: a commit of xid_of(number), the restore point
-    "point <number>", a switch; linked to the segment before."""
+    "point <number>", a switch; linked to the segment before, or to the record at prev."""
     when = WHEN if when is None else when
     out = bytearray(struct.pack("=HHIQI4xQII", 0xD110, 2, timeline, number * SIZE, 0, system_id,
                                 SIZE, PAGE))
-    prev = max(number - 1, 0) * SIZE + SWITCH_AT
+    prev = max(number - 1, 0) * SIZE + SWITCH_AT if prev is None else prev
     name = b"point %d" % number
     for at, kind, xid, data in (
             (FILLER_AT, NOOP, 0, bytes(COMMIT_AT - FILLER_AT - 32)),

@@ -214,20 +214,24 @@ def diag(text):
         print("# " + line, flush=True)
 
 
-def become_user():
-    """Root becomes the user of SEAWALL_TEST_USER, postgres or nobody."""
-    if os.geteuid() != 0:
-        return
+def user():
+    """Who root becomes: SEAWALL_TEST_USER, postgres or nobody; None: there is none of them."""
     for name in (os.environ.get("SEAWALL_TEST_USER"), "postgres", "nobody"):
-        try:
-            user = pwd.getpwnam(name or "")
-        except KeyError:
-            continue
-        os.setgroups([])
-        os.setgid(user.pw_gid)
-        os.setuid(user.pw_uid)
-        os.environ.update(HOME="/nonexistent", USER=user.pw_name, LOGNAME=user.pw_name)
+        with contextlib.suppress(KeyError):
+            return pwd.getpwnam(name or "").pw_name
+    return None
+
+
+def become_user():
+    """Root becomes another user."""
+    name = user() if os.geteuid() == 0 else None
+    if name is None:
         return
+    entry = pwd.getpwnam(name)
+    os.setgroups([])
+    os.setgid(entry.pw_gid)
+    os.setuid(entry.pw_uid)
+    os.environ.update(HOME="/nonexistent", USER=name, LOGNAME=name)
 
 
 def _one(number, name, function, base):

@@ -381,6 +381,9 @@ a_switch_may_cross(void **state UNUSED)
         assert_int_equal(record.lsn, lsn);
         assert_int_equal(record.end_lsn, bench.address + 2 * MEGABYTE);
         assert_int_equal(next(2), WAL_SEAM_NONE);
+        /* A chain that has not seen its beginning goes on behind it all the same. */
+        wal_seam_begin(&seam, &summaries[1]);
+        assert_int_equal(next(2), WAL_SEAM_NONE);
         /* WAL that goes on behind it contradicts it. */
         summaries[1].zero_end = false;
         assert_int_equal(join_two(), WAL_SEAM_BROKEN);
