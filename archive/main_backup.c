@@ -57,11 +57,13 @@ main(int argc, char **argv)
     int n = 0;
 
     log_init(cli.program, false);
-    int rc = process_init(&err);
+    int rc = exit_guard(EXIT_SIDE_ARCHIVE, &err);
+    if (rc == 0)
+        rc = process_init(&err);
     if (rc == 0)
         rc = cli_parse(&cli, argc, argv, &arguments, &n, &err);
     if (rc > 0)
-        return EXIT_DONE;
+        return exit_approve(EXIT_DONE);
     if (rc == 0) {
         backup_report_init(&report, as_json);
         rc = run(&report, &err);
@@ -69,7 +71,7 @@ main(int argc, char **argv)
             backup_report_failed(&report, &err);
     }
     if (rc >= 0)
-        return rc == BACKUP_DAMAGED ? EXIT_DAMAGED : EXIT_DONE;
+        return exit_approve(rc == BACKUP_DAMAGED ? EXIT_DAMAGED : EXIT_DONE);
     log_err(&err);
-    return exit_code(EXIT_SIDE_ARCHIVE, err.kind);
+    return exit_approve(exit_code(EXIT_SIDE_ARCHIVE, err.kind));
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: PostgreSQL */
 #include "base/exit.h"
 
+#include <signal.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
@@ -47,6 +48,37 @@ on_exit_check(int code, void *context UNUSED)
     _exit(unapproved_exit);
 }
 
+/* What can be done in the middle of a crash: nothing but system calls. */
+static void
+on_crash(int number)
+{
+    char text[] = "seawall: error: crashed by signal NN: a bug, or a library had no memory\n";
+    char *digits = strstr(text, "NN");
+
+    if (digits != NULL) {
+        digits[0] = (char)('0' + number / 10 % 10);
+        digits[1] = (char)('0' + number % 10);
+    }
+    (void)!write(STDERR_FILENO, text, sizeof(text) - 1);
+    _exit(unapproved_exit);
+}
+
+/* A sanitizer has handlers of its own, which say more. */
+static void
+catch_crashes(void)
+{
+    static const int signals[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT};
+
+    for (size_t i = 0; i < ARRAY_SIZE(signals); i++) {
+        struct sigaction action = {.sa_handler = on_crash, .sa_flags = (int)SA_RESETHAND};
+        struct sigaction before;
+
+        (void)sigemptyset(&action.sa_mask);
+        if (sigaction(signals[i], NULL, &before) == 0 && before.sa_handler == SIG_DFL)
+            (void)sigaction(signals[i], &action, NULL);
+    }
+}
+
 /* Every other code up to 125 would be "the end of WAL", whatever was meant by it. */
 static bool
 is_readable(int code)
@@ -63,6 +95,7 @@ exit_guard(enum exit_side side, struct err *err)
     answers_server = side == EXIT_SIDE_RESTORE;
     if (on_exit(on_exit_check, NULL) != 0)
         return err_memory(err, "exit guard");
+    catch_crashes();
     return 0;
 }
 

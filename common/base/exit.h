@@ -26,7 +26,9 @@ int exit_code(enum exit_side side, enum err_kind kind);
 /*
  * From now on the process ends only with a code that went through exit_approve(). Anything else
  * (a library that calls exit(), a forgotten return) becomes the side's internal error: libconfig's
- * scanner exits with 2 when memory is out, which PostgreSQL would read as the end of WAL.
+ * scanner exits with 2 when memory is out, which PostgreSQL would read as the end of WAL. So does a
+ * crash (libconfig and libcrypto follow null pointers when memory is out): by a signal it would end
+ * the archiver, uncounted.
  * 0 or -1 (ERR_INTERNAL).
  */
 int exit_guard(enum exit_side side, struct err *err) MUST_USE;

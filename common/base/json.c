@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: PostgreSQL */
 #include "base/json.h"
 
-#include <errno.h>
 #include <string.h>
 
 #include <jansson.h>
 
 #include "base/io.h"
+#include "base/utf8.h"
 
 #define DEPTH_MAX 16
 
@@ -103,10 +103,10 @@ json_add_text(struct json *json, const char *key, const char *text)
         add(json, key, json_null());
         return;
     }
-    json_t *value = json_string(text);
-    if (value == NULL)
-        value = json_string(err_quote(text, strlen(text), quoted, sizeof(quoted)));
-    add(json, key, value);
+    /* Only what is not text is quoted: a name must not change because memory was out for it. */
+    bool valid = utf8_valid(text, strlen(text));
+    add(json, key,
+        json_string(valid ? text : err_quote(text, strlen(text), quoted, sizeof(quoted))));
 }
 
 void
@@ -136,28 +136,54 @@ check_complete(const struct json *json, struct err *err)
     return 0;
 }
 
+struct sink {
+    struct buf *text;
+    struct err *err;
+    int rc; /* of the first append that failed */
+};
+
+static int
+pour(const char *bytes, size_t size, void *context)
+{
+    struct sink *sink = context;
+
+    if (sink->rc == 0)
+        sink->rc = buf_append(sink->text, bytes, size, sink->err);
+    return sink->rc == 0 ? 0 : -1;
+}
+
+/*
+ * The library goes on where a piece of text was refused, so what it returns says less than what
+ * was refused: its own json_dumps() leaves names out when memory ends. 0, BUF_FULL, or -1; on
+ * failure the text is as before.
+ */
+static int
+dump(const struct json *json, size_t flags, struct buf *text, struct err *err)
+{
+    struct sink sink = {.text = text, .err = err};
+    size_t before = text->size;
+
+    if (check_complete(json, err) < 0)
+        return -1;
+    int rc = json_dump_callback(json->open[0], pour, &sink, flags | JSON_PRESERVE_ORDER);
+    if (rc == 0 && sink.rc == 0)
+        return 0;
+    text->size = before;
+    return sink.rc != 0 ? sink.rc : err_memory(err, "JSON");
+}
+
 int
 json_print(const struct json *json, struct err *err)
 {
-    if (check_complete(json, err) < 0)
-        return -1;
+    AUTO(buf) struct buf text = BUF_INIT(SIZE_MAX / 2);
 
-    AUTO(ptr) char *text = json_dumps(json->open[0], JSON_INDENT(2) | JSON_PRESERVE_ORDER);
-    if (text == NULL)
-        return err_memory(err, "JSON");
-    if (io_write_full(STDOUT_FILENO, text, strlen(text), "standard output", err) < 0)
+    if (dump(json, JSON_INDENT(2), &text, err) != 0 || buf_append_text(&text, "\n", err) != 0)
         return -1;
-    return io_write_full(STDOUT_FILENO, "\n", 1, "standard output", err);
+    return io_write_full(STDOUT_FILENO, text.data, text.size, "standard output", err);
 }
 
 int
 json_write(const struct json *json, struct buf *text, struct err *err)
 {
-    if (check_complete(json, err) < 0)
-        return -1;
-
-    AUTO(ptr) char *line = json_dumps(json->open[0], JSON_COMPACT | JSON_PRESERVE_ORDER);
-    if (line == NULL)
-        return err_memory(err, "JSON");
-    return buf_append_text(text, line, err);
+    return dump(json, JSON_COMPACT, text, err);
 }

@@ -1,9 +1,33 @@
 /* SPDX-License-Identifier: PostgreSQL */
 #include "base/json_read.h"
 
+#include <pthread.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <jansson.h>
+
+/*
+ * The parser goes on when memory for a character of a string is refused, and gives a string that
+ * lacks it: a text is only read if nothing was refused meanwhile.
+ */
+static _Thread_local bool refused;
+static pthread_once_t watching = PTHREAD_ONCE_INIT;
+
+static void *
+allocate(size_t size)
+{
+    void *memory = malloc(size);
+
+    refused = refused || memory == NULL;
+    return memory;
+}
+
+static void
+watch(void)
+{
+    json_set_alloc_funcs(allocate, free);
+}
 
 /*
  * How deep the text nests, as far as it is JSON; where it is not, the parser stops. The parser
@@ -49,9 +73,13 @@ json_read_object(const void *text, size_t size, const struct json_read_bounds *b
     if (depth_of(text, size) > bounds->depth)
         return err_set(err, ERR_CORRUPT, "JSON text nests deeper than %zu", bounds->depth);
 
+    (void)pthread_once(&watching, watch);
+    refused = false;
     json_t *document = json_loadb(text, size, JSON_REJECT_DUPLICATES, &why);
-    if (document == NULL && json_error_code(&why) == json_error_out_of_memory)
+    if (refused) {
+        json_decref(document);
         return err_memory(err, "JSON");
+    }
     if (document == NULL)
         return err_set(err, ERR_CORRUPT, "not JSON: %s at line %d, column %d",
                        err_quote(why.text, strlen(why.text), quoted, sizeof(quoted)), why.line,

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: PostgreSQL */
 #include "codec/curve.h"
 
+#include <errno.h>
 #include <openssl/core_names.h>
 #include <openssl/crypto.h>
 #include <openssl/err.h>
@@ -125,8 +126,12 @@ curve_ed25519_verify(const uint8_t *public_key, struct span message, const uint8
         EVP_DigestVerifyInit(context, NULL, NULL, NULL, key) != 1)
         return libcrypto_failed(err, "Ed25519 verification");
 
+    /* Without memory it says no as if the signature were wrong; errno remembers. */
+    errno = 0;
     int rc = EVP_DigestVerify(context, signature, CURVE_SIGNATURE_SIZE, message.data,
                               message.size);
+    if (rc != 1 && errno == ENOMEM)
+        return libcrypto_failed(err, "Ed25519 verification, out of memory");
     libcrypto_forget();
     *ret_good = rc == 1;
     return 0;

@@ -4,151 +4,31 @@
 Every stop of a run (the entry and the exit of each system call) is a place to kill it, and every one
 of them is swept. A sanitized build makes more stops and slower ones; there every n-th is taken.
 """
-import contextlib
 import os
-import pathlib
-import re
 import resource
-import shutil
 import signal
-import threading
-import time
-from concurrent.futures import ThreadPoolExecutor
 
-import seawall
+import laws
 import tap
-from archived import MIB, object_path, rewrite, writer_public
+from archived import object_path, rewrite
+from laws import SEGMENT, XLOG, Place, fetchable, push_again
 
-XLOG = "pg_wal/RECOVERYXLOG"
-SEGMENT = 7
-TEMPORARY = re.compile(r"\.seawall-tmp\.[0-9]+\.[0-9a-f]{16}\Z")
-WORKERS = 2
 STOPS_MAX = 3000
 SANITIZED = bool(os.environ.get("SEAWALL_SANITIZED"))
 SANITIZED_RUNS = 150
 SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT)
 
 
-def objtool(*args):
-    return tap.run([os.environ.get("OBJTOOL") or seawall.program("objtool")] + list(args))
-
-
-class Place:
-    """Two directory stores, a configuration and a data directory: one worker's own."""
-
-    def __init__(self, base, archived=()):
-        self.base = pathlib.Path(base)
-        self.base.mkdir()
-        self.dir = self.base    # what seawall.killat() calls its check's directory
-        self.stores = [self.base / "a", self.base / "b"]
-        self.setup = seawall.Setup(self.base, [seawall.dir_store(s.name, s) for s in self.stores],
-                                   compression="lz4")
-        self.pgdata = seawall.Pgdata(self.base / "data", segment_size=MIB)
-        self.public = writer_public(self.setup)
-        self.wanted = self.pgdata.segment(SEGMENT)
-        self.name = self.pgdata.name(SEGMENT)
-        self.path = self.pgdata.write_segment(SEGMENT)
-        for number in archived:
-            result = self.setup.push(self.pgdata, self.pgdata.write_segment(number))
-            if result.code != 0:
-                raise tap.Failure("push: %s" % (result,))
-        self.known = {}     # objects found good, by store: their identity
-
-    def killat(self, program, *args, **options):
-        return seawall.killat(self, self.setup.argv(program, *args), cwd=str(self.pgdata.dir),
-                              **options)
-
-    def empty(self, stores=None):
-        self.known.clear()
-        for store in stores or self.stores:
-            shutil.rmtree(store / "main", ignore_errors=True)
-
-    def object_in(self, store):
-        """The identity of the store's object, which must be the whole and authentic file; None:
-        there is none. Nothing else may be there but temporary files of our naming."""
-        path = object_path(store, self.name)
-        strange = [f for f in seawall.stored(store)
-                   if store / f != path and not TEMPORARY.match(os.path.basename(f))]
-        if strange:
-            raise tap.Failure("store %s has %s" % (store.name, strange))
-        try:
-            st = path.stat()
-        except FileNotFoundError:
-            return None
-        identity = (st.st_ino, st.st_mtime_ns, st.st_size)
-        if self.known.get(store) != identity:
-            back = self.base / "back"
-            result = objtool("unpack", "--identity", self.setup.dir / "identity.txt", "--writer",
-                             self.public, "--name", str(path.relative_to(store)), "--system-id",
-                             str(seawall.SYSTEM_ID), path, back)
-            if result.code != 0 or back.read_bytes() != self.wanted:
-                raise tap.Failure("store %s has a visible object that is not the whole file: %s"
-                                  % (store.name, result.err))
-            self.known[store] = identity
-        return identity
-
-    def at_destination(self, before=None):
-        """Whether the destination has the file; otherwise it is as before. Nothing else may be
-        in pg_wal but temporary files of our naming, whose number is the second value."""
-        left = set(os.listdir(self.pgdata.wal)) - {"archive_status", self.name, "RECOVERYXLOG"}
-        strange = [f for f in left if not TEMPORARY.match(f)]
-        if strange:
-            raise tap.Failure("pg_wal has %s" % strange)
-        found = None
-        with contextlib.suppress(FileNotFoundError):
-            found = (self.pgdata.dir / XLOG).read_bytes()
-        if found not in (before, self.wanted):
-            raise tap.Failure("the destination has %d bytes that are not the file" % len(found or b""))
-        return found == self.wanted, len(left)
-
-    def clear(self):
-        for f in os.listdir(self.pgdata.wal):
-            if f != "archive_status":
-                (self.pgdata.wal / f).unlink()
-
-    def core(self):
-        """A core file, removed; None if there is none."""
-        for f in self.pgdata.dir.glob("core*"):
-            f.unlink()
-            return f
-        return None
-
-
 def sweep(t, what, make, count, one, every=1):
-    """one(place, at) for every stop, or every n-th, by workers with a place each. Returns what
-    one() returned, by stop."""
-    places = [make(t.dir / ("%s-%d" % (what, n))) for n in range(WORKERS)]
+    """one(place, at) for every stop, or every n-th. Returns what one() returned, by stop."""
+    places = laws.places(t, what, make)
     stops = max(count(place) for place in places)
     if stops > STOPS_MAX:
         every = max(every, stops // (STOPS_MAX // 2))
     if SANITIZED:
         every = max(every, stops // SANITIZED_RUNS)
     points = list(range(1, stops + 1, every))
-    free, lock, results = list(places), threading.Lock(), {}
-
-    def work(at):
-        with lock:
-            place = free.pop()
-        try:
-            results[at] = one(place, at)
-        except tap.Failure as failure:
-            raise tap.Failure("%s, stop %d of %d: %s" % (what, at, stops, failure)) from None
-        finally:
-            with lock:
-                free.append(place)
-
-    start = time.monotonic()
-    with ThreadPoolExecutor(WORKERS) as pool:
-        futures = [pool.submit(work, at) for at in points]
-        try:
-            for future in futures:
-                future.result()
-        finally:
-            for future in futures:
-                future.cancel()
-    t.diag("%s: %d of %d stops swept in %d s" % (what, len(points), stops,
-                                                 time.monotonic() - start))
-    return results
+    return laws.each(t, "%s, of %d stops" % (what, stops), places, points, one)
 
 
 def killed(result):
@@ -157,17 +37,6 @@ def killed(result):
     if result.sent and result.code != -signal.SIGKILL:
         raise tap.Failure("the kill gave %s" % (result,))
     return result.sent
-
-
-def push_again(place, before, code=0):
-    """The push that follows: its answer is right, what was there is as it was, and every store
-    has one object."""
-    again = place.setup.push(place.pgdata, place.path)
-    if again.code != code:
-        raise tap.Failure("the next push: %s" % (again,))
-    after = [place.object_in(store) for store in place.stores]
-    if any(b not in (None, a) for b, a in zip(before, after)) or None in after:
-        raise tap.Failure("objects were %s and are %s" % (before, after))
 
 
 @tap.check("a push killed at every stop leaves no object or a whole one, and the next push heals it")
@@ -212,14 +81,6 @@ def _(t):
 
     sweep(t, "push of other content", make,
           lambda place: place.killat("seawall-push", place.path).stops, one, every=10)
-
-
-def fetchable(base, old=None):
-    """A place whose file is archived and gone from pg_wal."""
-    place = Place(base, [SEGMENT - 1, SEGMENT])
-    place.old = old
-    place.clear()
-    return place
 
 
 def fetch_stops(place):

@@ -5,6 +5,7 @@ import subprocess
 import sys
 import time
 
+import faults
 import seawall
 import tap
 
@@ -66,6 +67,63 @@ def _(t):
     t.equal((k.sent, k.code, k.out), (True, 3, "caught\n"), "result")
     k = seawall.killat(t, ["cp", "/bin/true", "b"], at=40, sig=signal.SIGTERM)
     t.equal((k.sent, k.code), (True, -signal.SIGTERM), "result of cp")
+
+
+@tap.check("with resume a command that is stopped at any stop goes on to its end")
+def _(t):
+    (t.dir / "a").write_bytes(b"x" * 1000)
+    stops = seawall.killat(t, ["cp", "a", "b"]).stops
+    for at in range(1, stops, 9):
+        (t.dir / "b").unlink(missing_ok=True)
+        k = seawall.killat(t, ["cp", "a", "b"], at=at, sig=signal.SIGSTOP, resume=True)
+        t.equal((k.sent, k.code), (True, 0), "at %d" % at)
+        t.equal((t.dir / "b").stat().st_size, 1000, "copied at %d" % at)
+
+
+CALLS = """
+import os
+def attempt(what, function, *args):
+    try:
+        print(what, function(*args))
+    except OSError as error:
+        print(what, "errno", error.errno)
+fd = os.open("f", os.O_RDWR | os.O_CREAT)
+for i in range(3):
+    attempt("write", os.pwrite, fd, b"x" * 100, 100 * i)
+attempt("size", lambda: os.fstat(fd).st_size)
+attempt("unlink", os.unlink, "f")
+attempt("exists", os.path.exists, "f")
+"""
+
+
+@tap.check("failat: a call is not made, is made and denied, or is made by half, once or ever after")
+def _(t):
+    if not seawall.have("failat"):
+        t.skip("failat is for x86-64")
+    argv = [sys.executable, "-I", "-S", "-c", CALLS]
+    counts = faults.count(t, argv)
+    t.equal((counts["pwrite64"], counts["unlink"]), (3, 1), "counts")
+
+    def outcome(call, at, how, ever=False, hit=True):
+        result = faults.failat(t, argv, faults.Fault(call, at, how, ever))
+        t.equal((result.hit, result.code), (hit, 0), "%s %d %s" % (call, at, how))
+        return result.out.split("\n")[:6]
+
+    fine = ["write 100", "write 100", "write 100", "size 300", "unlink None", "exists False"]
+    t.equal(outcome("pwrite64", 4, "EIO", hit=False), fine, "never reached")
+    t.equal(outcome("pwrite64", 3, "ENOSPC"),
+            ["write 100", "write 100", "write errno 28", "size 200"] + fine[4:], "not made")
+    t.equal(outcome("pwrite64", 2, "ENOSPC", ever=True),
+            ["write 100", "write errno 28", "write errno 28", "size 100"] + fine[4:], "ever after")
+    t.equal(outcome("pwrite64", 3, "half"), ["write 100", "write 100", "write 50", "size 250"] + fine[4:],
+            "by half")
+    t.equal(outcome("pwrite64", 3, "after-EIO"), ["write 100", "write 100", "write errno 5"] + fine[3:],
+            "made and denied")
+    t.equal(outcome("unlink", 1, "after-EIO"), fine[:4] + ["unlink errno 5", "exists False"], "denied")
+    t.equal(outcome("unlink", 1, "EIO"), fine[:4] + ["unlink errno 5", "exists True"], "not made")
+    whole = faults.count(t, argv, loader=True)
+    t.true(whole["mmap"] > counts.get("mmap", 0) and whole["openat"] > counts["openat"],
+           "the loader's calls are before the first instruction")
 
 
 @tap.check("threads are counted and die with the process")

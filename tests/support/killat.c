@@ -3,13 +3,14 @@
  * killat: run a command and send it a signal at its K-th system call stop.
  *
  *   killat --count -- COMMAND...                          count the stops of a whole run
- *   killat --at K [--signal N] [--children] -- COMMAND...
+ *   killat --at K [--signal N] [--resume] [--children] -- COMMAND...
  *
  * Every system call stops twice, at its entry and at its exit, in every thread; the first stop is
  * the exit of COMMAND's execve, before its first instruction. A signal sent at an entry comes
  * before the call does anything; SIGKILL there means that it never happens. Children are left
  * alone unless --children is given: then their stops count too and every traced process gets the
- * signal; those that outlive COMMAND are killed.
+ * signal; those that outlive COMMAND are killed. With --resume a COMMAND that was stopped (SIGSTOP)
+ * is sent SIGCONT as soon as it stands.
  *
  * The last line on stderr says how it ended:
  *   killat: stops=N sent=0|1 exit=CODE|signal=N
@@ -27,6 +28,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "traced.h"
+
 enum { KILLAT_SENT = 0, KILLAT_ENDED = 1, KILLAT_FAILED = 2 };
 
 #define PROCESSES_MAX 4096
@@ -35,6 +38,7 @@ struct killat {
     unsigned long at; /* 0: only count */
     int signal;
     bool children;
+    bool resume;
     char **argv;
 
     pid_t command;
@@ -44,20 +48,6 @@ struct killat {
     bool sent;
     unsigned long stops;
 };
-
-static bool
-parse_number(const char *text, unsigned long max, unsigned long *ret)
-{
-    unsigned long value = 0;
-
-    for (const char *c = text; *c; c++) {
-        if (*c < '0' || *c > '9' || value > max / 10)
-            return false;
-        value = value * 10 + (unsigned long)(*c - '0');
-    }
-    *ret = value;
-    return *text && value <= max;
-}
 
 static bool
 parse_arguments(struct killat *k, int argc, char **argv)
@@ -71,12 +61,14 @@ parse_arguments(struct killat *k, int argc, char **argv)
             count = true;
         else if (strcmp(argv[i], "--children") == 0)
             k->children = true;
+        else if (strcmp(argv[i], "--resume") == 0)
+            k->resume = true;
         else if (strcmp(argv[i], "--at") == 0 && i + 1 < argc
-                 && parse_number(argv[i + 1], 1000000000, &number)) {
+                 && traced_number(argv[i + 1], 1000000000, &number)) {
             k->at = number;
             i++;
         } else if (strcmp(argv[i], "--signal") == 0 && i + 1 < argc
-                   && parse_number(argv[i + 1], 64, &number) && number > 0) {
+                   && traced_number(argv[i + 1], 64, &number) && number > 0) {
             k->signal = (int)number;
             i++;
         } else
@@ -86,47 +78,16 @@ parse_arguments(struct killat *k, int argc, char **argv)
     return i + 1 < argc && count == (k->at == 0);
 }
 
-/* The child waits until it is traced, so that killat needs no stop of its own in it. */
-static void
-run_command(const struct killat *k, const int *gate)
-{
-    char byte;
-
-    close(gate[1]);
-    if (read(gate[0], &byte, 1) == 1)
-        execvp(k->argv[0], k->argv);
-    fprintf(stderr, "killat: could not run \"%s\": %s\n", k->argv[0], strerror(errno));
-    _exit(127);
-}
-
 static bool
 start_command(struct killat *k)
 {
-    int options = PTRACE_O_EXITKILL | PTRACE_O_TRACESYSGOOD | PTRACE_O_TRACEEXEC
-                  | PTRACE_O_TRACECLONE;
-    int gate[2];
+    int options = PTRACE_O_TRACESYSGOOD | PTRACE_O_TRACEEXEC | PTRACE_O_TRACECLONE;
 
     if (k->children)
         options |= PTRACE_O_TRACEFORK | PTRACE_O_TRACEVFORK;
-    if (pipe(gate) < 0)
+    if (!traced_start("killat", k->argv, options, &k->command))
         return false;
-    k->command = fork();
-    if (k->command < 0)
-        return false;
-    if (k->command == 0)
-        run_command(k, gate);
-    close(gate[0]);
-    if (ptrace(PTRACE_SEIZE, k->command, NULL, (void *)(long)options) < 0) {
-        int saved = errno;
-
-        kill(k->command, SIGKILL);
-        errno = saved;
-        return false;
-    }
     k->processes[k->n_processes++] = k->command;
-    if (write(gate[1], "", 1) != 1)
-        return false;
-    close(gate[1]);
     return true;
 }
 
@@ -172,6 +133,8 @@ handle_stop(struct killat *k, pid_t tid, int status)
     if (event == PTRACE_EVENT_STOP && signal != SIGTRAP) {
         /* stopped by SIGSTOP and the like: stay so until SIGCONT, as without a tracer */
         ptrace(PTRACE_LISTEN, tid, NULL, NULL);
+        if (k->resume)
+            kill(k->command, SIGCONT);
         return;
     }
     if (event == PTRACE_EVENT_EXEC)
@@ -218,7 +181,8 @@ main(int argc, char **argv)
     int status;
 
     if (!parse_arguments(&k, argc, argv)) {
-        fprintf(stderr, "usage: killat --count | --at K [--signal N] [--children] -- COMMAND...\n");
+        fprintf(stderr, "usage: killat --count | --at K [--signal N] [--resume] [--children] "
+                        "-- COMMAND...\n");
         return KILLAT_FAILED;
     }
     if (!start_command(&k) || !trace(&k, &status)) {
@@ -227,8 +191,7 @@ main(int argc, char **argv)
     }
     if (!k.counting)
         return KILLAT_FAILED; /* the child has said why */
-    fprintf(stderr, "killat: stops=%lu sent=%d %s=%d\n", k.stops, k.sent,
-            WIFSIGNALED(status) ? "signal" : "exit",
-            WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status));
+    fprintf(stderr, "killat: stops=%lu sent=%d ", k.stops, k.sent);
+    traced_print_end(status);
     return k.sent ? KILLAT_SENT : KILLAT_ENDED;
 }

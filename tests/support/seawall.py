@@ -66,12 +66,13 @@ def alive(pid):
         return False
 
 
-def killat(t, argv, at=None, sig=signal.SIGKILL, children=False, env=None, cwd=None, timeout=60):
+def killat(t, argv, at=None, sig=signal.SIGKILL, children=False, resume=False, env=None, cwd=None,
+           timeout=60):
     """Run argv under tests/support/killat. Without at: count. code is the command's own, negative
-    for a signal; sent says whether stop `at` was reached."""
+    for a signal; sent says whether stop `at` was reached. resume: a stopped one is continued."""
     argv = [program("killat")] + (["--count"] if at is None else
                                   ["--at", str(at), "--signal", str(int(sig))]) + (
-        ["--children"] if children else []) + ["--"] + [str(a) for a in argv]
+        ["--children"] if children else []) + (["--resume"] if resume else []) + ["--"] + [str(a) for a in argv]
     result = tap.run(argv, env=dict(TRACED, **(env or {})), cwd=cwd or t.dir, timeout=timeout)
     match = re.search(r"killat: stops=(\d+) sent=(\d) (exit|signal)=(\d+)\n\Z", result.err)
     if not match:

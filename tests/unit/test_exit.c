@@ -2,7 +2,9 @@
 #include "base/exit.h"
 #include "cmocka_all.h"
 
+#include <signal.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -107,6 +109,44 @@ an_outcome_nobody_thought_of_is_not_the_end_of_wal(void **state UNUSED)
     assert_int_equal(approves(EXIT_SIDE_ARCHIVE, 17), 17);
 }
 
+/* A guarded child that gets this signal, whose disposition is `before`: code, or 1000 + signal. */
+static int
+crashes(enum exit_side side, int number, void (*before)(int))
+{
+    struct err err = ERR_INIT;
+    struct rlimit no_core = {0, 0};
+    int status = 0;
+    pid_t pid = fork();
+
+    assert_true(pid >= 0);
+    if (pid == 0) {
+        (void)setrlimit(RLIMIT_CORE, &no_core);
+        (void)close(STDERR_FILENO);
+        (void)signal(number, before);
+        if (exit_guard(side, &err) < 0)
+            _exit(99);
+        (void)exit_approve(1);
+        (void)raise(number);
+        _exit(98);
+    }
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    return WIFSIGNALED(status) ? 1000 + WTERMSIG(status) : WEXITSTATUS(status);
+}
+
+static void
+a_crash_is_an_internal_error(void **state UNUSED)
+{
+    static const int signals[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT};
+
+    for (size_t i = 0; i < ARRAY_SIZE(signals); i++) {
+        assert_int_equal(crashes(EXIT_SIDE_RESTORE, signals[i], SIG_DFL), 205);
+        assert_int_equal(crashes(EXIT_SIDE_ARCHIVE, signals[i], SIG_DFL), 16);
+        /* whoever has a handler already, as sanitizers do, keeps it */
+        assert_int_equal(crashes(EXIT_SIDE_ARCHIVE, signals[i], SIG_IGN), 98);
+    }
+    assert_int_equal(crashes(EXIT_SIDE_RESTORE, SIGUSR1, SIG_DFL), 1000 + SIGUSR1);
+}
+
 int
 main(void)
 {
@@ -114,6 +154,7 @@ main(void)
         cmocka_unit_test(every_kind_has_the_code_of_the_table),
         cmocka_unit_test(no_failure_can_be_misread_by_postgresql),
         cmocka_unit_test(only_an_approved_code_leaves_a_guarded_process),
+        cmocka_unit_test(a_crash_is_an_internal_error),
         cmocka_unit_test(an_outcome_nobody_thought_of_is_not_the_end_of_wal),
     };
 
