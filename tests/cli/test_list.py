@@ -2,6 +2,7 @@
 """seawall list: what it says about ranges, gaps, timelines, systems, stores and foreign names."""
 import json
 
+import crafted
 import seawall
 import tap
 from archived import MIB, object_path, push_all, setup_with
@@ -223,6 +224,33 @@ def _(t):
     setup.config.write_text("cluster = ")
     t.equal(setup.seawall("list").code, 14, "broken configuration")
     t.equal(setup.seawall("list", "--help").code, 0, "help")
+
+
+@tap.check("backups: where each is complete, what it needs and who lacks it, damage, an unreadable one")
+def _(t):
+    archive = crafted.Archive(t, "ab")
+    labels = ["20261122T1%d0000Z" % hour for hour in (0, 2, 4)]
+    archive.backup(labels[0], 5)
+    archive.backup(labels[1], 6, 7, stores="a", change=lambda complete: complete.update(
+        damage_count=2, damage=[{"path": "base/5/1", "block": b} for b in (1, 2)]))
+    archive.backup(labels[2], 8)
+    archive.wal(1, range(5, 9))
+    archive.segment_path("b", 1, 7).unlink()
+    for store in "ab":
+        archive.damage(archive.path(store, archive.backup_name(labels[2], "complete")))
+    backups = only(t, archive.setup)["backups"]
+    t.equal([b["label"] for b in backups], labels, "labels")
+    t.equal([b["readable"] for b in backups], [True, True, False], "readable")
+    t.equal([[s["complete"] for s in b["stores"]] for b in backups],
+            [[True, True], [True, False], [True, True]], "complete in")
+    t.equal([(b["wal_segments"], b["damaged_pages"], [s["wal_missing"] for s in b["stores"]])
+             for b in backups[:2]], [(1, 0, [0, 0]), (2, 2, [0, 1])], "WAL and damage")
+    result = archive.setup.seawall("list")
+    for piece in (labels[0] + ": 32.0 KiB", "took 5 s", 'complete in "a", "b"',
+                  "2 pages were damaged when it was made", labels[2] + ": UNREADABLE",
+                  "needs WAL 000000010000000000000006 to 000000010000000000000007"):
+        t.contains(result.out, piece, "text")
+    t.contains(result.err, "a backup is passed over", "warning")
 
 
 tap.main()

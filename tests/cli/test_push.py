@@ -452,7 +452,7 @@ def _(t):
     # the store is first asked whether it keeps what it has
     tap.wait_for(lambda: s3.requests, what="a request")
     s3.delay_s = 1
-    s3.behave()
+    s3.behave(None)
     tap.wait_for(lambda: s3.requests["PUT", key], what="the object on its way")
     path.write_bytes(pgdata.segment(8)[:4096])
     t.equal(process.wait(timeout=60), 0, "exit code")
