@@ -84,7 +84,7 @@ def _(t):
     (a, b), setup, pgdata = buckets(t, 2, acknowledge=1)
     t.equal(push_new(setup, pgdata, 1).code, 0, "push")
     for back in ("before", "after"):
-        b.fault = "busy"
+        b.behave("busy")
         first = 2 if back == "before" else 7
         for number in range(first, first + 3):
             t.equal(push_new(setup, pgdata, number).code, 0, "push while b is away")
@@ -92,11 +92,11 @@ def _(t):
         for pid in tap.agents(os.environ["SEAWALL_RUNTIME_DIR"]):
             os.kill(pid, signal.SIGKILL)
         if back == "before":
-            b.fault = None
+            b.behave(None)
         t.equal(push_new(setup, pgdata, first + 3).code, 0, "push, another agent")
         if back == "after":
             t.true(key(pgdata, first) not in b.objects, "b is away")
-            b.fault = None
+            b.behave(None)
         tap.wait_for(lambda: all(key(pgdata, n) in b.objects
                                  for n in range(first, first + 4)), 60, "b has all: " + back)
     for number in (2, 3, 4, 7, 8, 9):
@@ -110,10 +110,10 @@ def _(t):
 def _(t):
     (a, b), setup, pgdata = buckets(t, 2, acknowledge=1)
     b.forbids = ("list",)
-    b.fault = "busy"
+    b.behave("busy")
     t.equal(push_new(setup, pgdata, 1).code, 0, "push")
     tap.stop_agents(os.environ["SEAWALL_RUNTIME_DIR"])
-    b.fault = None
+    b.behave(None)
     result = push_new(setup, pgdata, 2)
     t.equal(result[:], (0, "", ""), "push")
     tap.wait_for(lambda: key(pgdata, 2) in b.objects, 60, "b has the second")
