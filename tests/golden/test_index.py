@@ -14,6 +14,7 @@ import golden_files
 HERE = os.path.dirname(os.path.abspath(__file__))
 KEYS = os.path.join(HERE, "format-1")
 INDEX = os.path.join(HERE, "index-1")
+FRONT = os.path.join(HERE, "front-1")
 
 
 def read(path):
@@ -40,14 +41,18 @@ def checks(scratch):
         run("INDEXTOOL", "show", wanted) == read(os.path.join(INDEX, "segment.txt"))
     keys = ["--identity", os.path.join(KEYS, "identity.txt"), "--writer", writer()]
     name = golden_files.NAMES[golden_files.SEGMENT]
-    for encryption in golden_files.ENCRYPTIONS:
-        path = os.path.join(INDEX, f"{golden_files.SEGMENT}.lz4.{encryption}.obj")
+    for place, encryption in ((p, e) for p in (INDEX, FRONT) for e in golden_files.ENCRYPTIONS):
+        what = f"{os.path.basename(place)}, {encryption}"
+        path = os.path.join(place, f"{golden_files.SEGMENT}.lz4.{encryption}.obj")
         out = os.path.join(scratch, encryption)
         version = run("OBJTOOL", "index", *keys, path, out)
-        yield f"{encryption}: the index is found", version == b"1\n" and read(out) == read(wanted)
+        yield f"{what}: the index is found", version == b"1\n" and read(out) == read(wanted)
         run("OBJTOOL", "unpack", *keys, "--name", name, "--system-id",
             str(golden_files.SYSTEM_ID), path, out)
-        yield f"{encryption}: the file is behind it", read(out) == golden_files.segment()
+        yield f"{what}: the file is behind it", read(out) == golden_files.segment()
+        seal = run("OBJTOOL", "show", "--writer", writer(), path)
+        known = os.path.join(place, f"{encryption}.seal")
+        yield f"{what}: the seal says what it said", seal == read(known)
 
 
 def main():

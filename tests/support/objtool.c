@@ -193,6 +193,9 @@ show(const struct options *options, struct err *err)
     (void)printf("writer_id %s\n", hex_text(seal.writer_id, WRITER_ID_SIZE, text));
     (void)printf("fingerprint %s\n", hex_text(seal.fingerprint, DIGEST_SIZE, text));
     (void)printf("payload_digest %s\n", hex_text(seal.payload_digest, DIGEST_SIZE, text));
+    if (seal.front_size != 0)
+        (void)printf("front %u %s\n", seal.front_size,
+                     hex_text(seal.front_digest, DIGEST_SIZE, text));
     return 0;
 }
 
