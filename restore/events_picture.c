@@ -95,6 +95,9 @@ fill(struct picture *picture, const struct events_summary *summary,
 static void
 print_bars(const struct picture *picture)
 {
+    /* Minutes in which everything was rolled back have no commits. */
+    uint64_t full = MAX_OF(picture->highest, (uint64_t)1);
+
     for (int row = HEIGHT; row > 0; row--) {
         if (row == HEIGHT)
             (void)printf("%*" PRIu64 " |", LABEL_WIDTH - 2,
@@ -103,8 +106,7 @@ print_bars(const struct picture *picture)
             (void)printf("%*s |", LABEL_WIDTH - 2, "");
         for (int i = 0; i < picture->columns; i++) {
             /* Anything at all is seen in the lowest row. */
-            uint64_t height = (picture->bars[i] * HEIGHT + picture->highest - 1) /
-                              picture->highest;
+            uint64_t height = (picture->bars[i] * HEIGHT + full - 1) / full;
 
             (void)putchar(height >= (uint64_t)row ? '#' : ' ');
         }
