@@ -46,7 +46,8 @@ good_plan(void)
         .window_end_lsn = 0x6000000,
         .window_begin_time = 1795361765,
         .window_end_time = 1795361999,
-        .stores = {{"west", true, true, 3}, {"east", false, false, 0}},
+        .stores = {{.name = "west", .asked = true, .has_backup = true, .n_segments = 3},
+                   {.name = "east"}},
         .n_stores = 2,
     };
 
