@@ -65,7 +65,7 @@ def buckets(t, n, **settings):
 
 @tap.check("one request has the whole backlog archived, in order, each segment sent once")
 def _(t):
-    (s3,), setup, pgdata = buckets(t, 1)
+    (s3,), setup, pgdata = buckets(t, 1, stall_timeout=20)
     for i in range(1, 25):
         pgdata.write_segment(i)
     t.equal(push(setup, pgdata, 1).code, 0, "first")
@@ -123,7 +123,7 @@ def _(t):
 
 @tap.check("the agent's connections are kept: many segments, few connections")
 def _(t):
-    (s3,), setup, pgdata = buckets(t, 1)
+    (s3,), setup, pgdata = buckets(t, 1, stall_timeout=20)
     for i in range(1, 41):
         pgdata.write_segment(i)
     for i in range(1, 41):
