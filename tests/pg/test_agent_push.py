@@ -87,7 +87,8 @@ def _(t):
                 killed += 1
     t.equal(load.returncode, 0, "pgbench")
     for bucket in buckets:
-        bucket.fault, bucket.delay_s = None, 0
+        bucket.delay_s = 0
+        bucket.behave(None)
     want = sums(pg)
     pg.wait_archived(pg.switch_wal(), timeout=300)
     t.diag("%s segments, %d agents killed, %s failed attempts" % (

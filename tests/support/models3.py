@@ -364,6 +364,12 @@ versioned: a delete leaves a marker, a put over something leaves it underneath. 
         self.port, self.listener = 0, None
         self.up()
 
+    def __setattr__(self, name, value):
+        """fault = None would be a method lost, and no fault ended."""
+        if callable(getattr(type(self), name, None)):
+            raise AttributeError("%s is a method" % name)
+        super().__setattr__(name, value)
+
     def __exit__(self, *exc):
         self.closed = True
         self.down()
