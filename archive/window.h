@@ -18,7 +18,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define WINDOW_START 6
+#define WINDOW_START 4
 #define WINDOW_MAX 32
 
 struct window {
