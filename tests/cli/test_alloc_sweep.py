@@ -212,22 +212,6 @@ def _(t):
     t.diag("%d allocations; answers (push, fetch) %s" % (n_all, dict(answers)))
 
 
-class Tool:
-    """A place for programs that people call."""
-
-    def __init__(self, base):
-        self.dir = base
-        base.mkdir()
-        self.setup = seawall.Setup(base, [seawall.dir_store(s, base / s) for s in "ab"])
-        self.pgdata = seawall.Pgdata(base / "data", segment_size=archived.MIB)
-        for number in (1, 2):
-            path = self.pgdata.write(self.pgdata.name(number), archived.madewal.segment(
-                number, self.pgdata.timeline, self.pgdata.system_id))
-            if self.setup.push(self.pgdata, path).code != 0:
-                raise tap.Failure("push")
-        backups.Backup(self.setup, [base / "a", base / "b"]).usual().write()
-
-
 def tool_sweep(t, program, *args, allowed=TOOL_CODES, samples=40, after=lambda place, result: None):
     def go(place, fail):
         return run(place, fail, *place.setup.argv(program, *args), cwd=place.dir)
@@ -239,7 +223,7 @@ def tool_sweep(t, program, *args, allowed=TOOL_CODES, samples=40, after=lambda p
         after(place, result)
         return result
 
-    sweep(t, program, Tool, lambda place: go(place, NOBODY), one, samples=samples)
+    sweep(t, program, backups.Place, lambda place: go(place, NOBODY), one, samples=samples)
 
 
 @tap.check("list, plan, verify and sync without memory: a failure that is told, never half an answer")
@@ -276,7 +260,7 @@ def _(t):
             raise tap.Failure("it can be started, and is not whole")
         return result
 
-    sweep(t, "restore", Tool, lambda place: go(place, NOBODY), one, samples=40)
+    sweep(t, "restore", backups.Place, lambda place: go(place, NOBODY), one, samples=40)
 
 
 @tap.check("keygen without memory makes a pair or nothing")

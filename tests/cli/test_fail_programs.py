@@ -186,24 +186,10 @@ def _(t):
                 dict(sorted(answers.items()))))
 
 
-class Restorable:
-    """Two stores with a backup made by hand, and a place to restore it to."""
+class Restorable(backups.Place):
+    """A place to restore to again and again."""
 
-    def __init__(self, base):
-        self.dir = base
-        base.mkdir()
-        self.setup = seawall.Setup(base, [seawall.dir_store(s, base / s) for s in "ab"])
-        self.pgdata = seawall.Pgdata(base / "data", segment_size=archived.MIB)
-        for number in (1, 2):
-            path = self.pgdata.write(self.pgdata.name(number), archived.madewal.segment(
-                number, self.pgdata.timeline, self.pgdata.system_id))
-            if self.setup.push(self.pgdata, path).code != 0:
-                raise tap.Failure("push")
-        backups.Backup(self.setup, [base / s for s in "ab"]).usual().write()
-        self.target = base / "target"
-        self.argv = self.setup.argv("seawall-restore", "--backup-end", "--backup", backups.LABEL,
-                                    "--target-dir", self.target)
-        self.whole = None
+    whole = None
 
     def empty(self):
         subprocess.run(["chmod", "-R", "u+rwx", self.target], stderr=subprocess.DEVNULL, check=False)

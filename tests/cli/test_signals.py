@@ -219,21 +219,12 @@ def _(t):
 
 @tap.check("a restore that is told to stop anywhere answers or dies of it, and nothing half can start")
 def _(t):
-    class Tool:
-        def __init__(self, base):
-            self.dir = base
-            base.mkdir()
-            self.setup = seawall.Setup(base, [seawall.dir_store("a", base / "a")])
-            self.pgdata = seawall.Pgdata(base / "data", segment_size=archived.MIB)
-            for number in (1, 2):
-                path = self.pgdata.write(self.pgdata.name(number), archived.madewal.segment(
-                    number, self.pgdata.timeline, self.pgdata.system_id))
-                if self.setup.push(self.pgdata, path).code != 0:
-                    raise tap.Failure("push")
-            backups.Backup(self.setup, [base / "a"]).usual().write()
-            self.target = base / "target"
-            self.argv = self.setup.argv("seawall-restore", "--backup-end", "--backup",
-                                        backups.LABEL, "--target-dir", self.target)
+    def one_store(base):
+        return backups.Place(base, "a")
+
+    def stops(place):
+        shutil.rmtree(place.target, ignore_errors=True)
+        return seawall.killat(place, place.argv).stops
 
     for sig in ENDING:
         cores = Cores()
@@ -251,9 +242,7 @@ def _(t):
             cores.note(place.dir, at)
             return result
 
-        results = sweep(t, "restore, " + sig.name, Tool, lambda place: (
-            shutil.rmtree(place.target, ignore_errors=True), seawall.killat(place, place.argv).stops)[1],
-            one, 20)
+        results = sweep(t, "restore, " + sig.name, one_store, stops, one, 20)
         t.true(10 in {r.code for r in results.values()}, "an answer of its own")
         cores.judge()
 

@@ -128,3 +128,23 @@ class Backup:
     def path(self, store, rest):
         """Where an object is in a directory store."""
         return pathlib.Path(store) / self.name(rest)
+
+
+class Place:
+    """An archive with two segments and a backup by hand in each of its stores, in a new directory;
+    argv restores that backup to target."""
+
+    def __init__(self, base, stores="ab"):
+        self.dir = base
+        base.mkdir()
+        self.setup = seawall.Setup(base, [seawall.dir_store(s, base / s) for s in stores])
+        self.pgdata = seawall.Pgdata(base / "data", segment_size=archived.MIB)
+        for number in (1, 2):
+            path = self.pgdata.write(self.pgdata.name(number), archived.madewal.segment(
+                number, self.pgdata.timeline, self.pgdata.system_id))
+            if self.setup.push(self.pgdata, path).code != 0:
+                raise tap.Failure("push")
+        Backup(self.setup, [base / s for s in stores]).usual().write()
+        self.target = base / "target"
+        self.argv = self.setup.argv("seawall-restore", "--backup-end", "--backup", LABEL,
+                                    "--target-dir", self.target)
