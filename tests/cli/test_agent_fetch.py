@@ -108,11 +108,13 @@ def _(t):
         t.equal(setup.push(pgdata, path, env=models3.ENV).code, 0, "push")
         (pgdata.dir / path).unlink()
         recover(t, setup, pgdata, [number])
+    # what was begun ahead of the last segment found may still ask during the first poll
+    t.equal(fetch(setup, pgdata, pgdata.name(9))[:2], (1, None), "the first poll")
     s3.requests.clear()
     for _ in range(5):
         t.equal(fetch(setup, pgdata, pgdata.name(9))[:2], (1, None), "polling")
-    # a segment, what is behind it, whether the server is known, and the first time the next one
-    t.true(sum(s3.requests.values()) <= 5 * 3 + 2, "requests of five polls: %s" % s3.requests)
+    # a segment, what is behind it, whether the server is known
+    t.true(sum(s3.requests.values()) <= 5 * 3, "requests of five polls: %s" % s3.requests)
 
 
 @tap.check("a segment that is missing in the middle is 203, however far ahead that was seen")
