@@ -17,6 +17,8 @@
 #include "restore/restore_report.h"
 
 #define PLAN_TIMEOUT_MS ((int64_t)24 * 3600 * 1000)
+#define PATIENCE_S (15 * 60)
+#define PATIENCE_MAX_S (7 * 24 * 3600)
 
 static const char *config_file;
 static struct target_options target_words;
@@ -26,6 +28,7 @@ static const char *backup_label;
 static const char *system_id_text;
 static const char *tablespaces[CLI_REPEATED_MAX + 1];
 static const char *action_text;
+static const char *patience_text;
 static bool as_json;
 static bool verbose;
 
@@ -52,6 +55,8 @@ static const struct cli_option options[] = {
      NULL},
     {"--tablespace", "OID=DIR", "put a tablespace there; may be given several times", NULL, NULL},
     {"--target-action", "ACTION", "at the target: pause, promote or shutdown", &action_text, NULL},
+    {"--patience", "SECONDS", "go on asking stores that are away for this long, 900 by default",
+     &patience_text, NULL},
     {"--json", NULL, "print events as JSON, one a line", NULL, &as_json},
     {"--verbose", NULL, "say more", NULL, &verbose},
     {NULL, NULL, NULL, NULL, NULL},
@@ -133,6 +138,20 @@ read_mappings(struct restore_mapping *ret_mappings, size_t *ret_n, struct err *e
         if (restore_mapping_parse(tablespaces[n], &ret_mappings[n], err) < 0)
             return -1;
     *ret_n = n;
+    return 0;
+}
+
+static int
+read_patience(int64_t *ret_ms, struct err *err)
+{
+    uint64_t seconds = PATIENCE_S;
+
+    if (patience_text != NULL &&
+        (!decimal_read(patience_text, strlen(patience_text), PATIENCE_MAX_S, &seconds) ||
+         seconds == 0))
+        return err_set(err, ERR_CONFIG, "--patience must be between 1 and %d seconds",
+                       PATIENCE_MAX_S);
+    *ret_ms = (int64_t)seconds * 1000;
     return 0;
 }
 
@@ -225,6 +244,7 @@ run(char **arguments UNUSED, int n UNUSED, struct err *err)
         return usage(err, "--target-dir is missing");
     if (read_mappings(mappings, &request.n_mappings, err) < 0 || read_wish(plan, &wish, err) < 0 ||
         read_action(wish.target.kind, &request.action, err) < 0 ||
+        read_patience(&request.patience_ms, err) < 0 ||
         fetch_program(program, sizeof(program), err) < 0 ||
         settings_read(config_file, &settings, err) < 0 ||
         archive_open(settings, ARCHIVE_READ, &archive, err) < 0)

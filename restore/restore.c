@@ -159,6 +159,7 @@ begin(struct restore *restore, struct err *err)
         .proof = &restore->proof,
         .watch = restore->request->watch,
         .notices = restore->notices,
+        .patience_ms = restore->request->patience_ms,
     };
 
     *place = RESTORE_PLACE_INIT(&restore->tree);
@@ -178,6 +179,7 @@ begin(struct restore *restore, struct err *err)
     restore->files.proof = &restore->proof;
     restore->files.pg_manifest = &restore->pg_manifest;
     restore->files.notices = restore->notices;
+    restore->files.patience_ms = restore->request->patience_ms;
     return 0;
 }
 

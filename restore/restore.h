@@ -26,6 +26,7 @@ struct restore_request {
     size_t n_mappings;
     enum restore_action action;
     const char *fetch_program; /* absolute path of seawall-fetch */
+    int64_t patience_ms;       /* how long stores that are away are asked for each object */
     struct restore_watch *watch; /* or NULL */
 };
 

@@ -10,8 +10,6 @@
 #include "base/hex.h"
 #include "catalog/retrieval.h"
 
-#define MANIFEST_TIMEOUT_MS (15 * 60 * 1000)
-
 static const char *const held_paths[RESTORE_HELD] = {
     [RESTORE_CONTROL] = "global/pg_control",
     [RESTORE_LABEL] = "backup_label",
@@ -225,7 +223,7 @@ take_manifest(struct restore_files *files, uint32_t number, struct manifest_read
         .name = name,
         .system_id = files->owner->system_id,
         .max_file_size = MANIFEST_OBJECT_MAX,
-        .deadline_ms = clock_boot_ms() + MANIFEST_TIMEOUT_MS,
+        .deadline_ms = clock_boot_ms() + files->patience_ms,
     };
 
     backup_name_of(files->owner, files->complete->label, BACKUP_MANIFEST, number, name);

@@ -30,6 +30,7 @@ struct restore_files {
     const struct restore_proof *proof; /* that of the parts */
     struct pg_manifest *pg_manifest;
     struct notices *notices;
+    int64_t patience_ms; /* how long stores that are away are asked for the manifest */
     struct restore_place place;
     struct restore_job job;                   /* being filled */
     struct restored_file *held[RESTORE_HELD]; /* NULL: the backup has none */

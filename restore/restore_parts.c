@@ -15,7 +15,6 @@
 #include "catalog/retrieval.h"
 #include "restore/restore_writer.h"
 
-#define PART_TIMEOUT_MS (15 * 60 * 1000)
 #define SHORT_TIMEOUT_MS (60 * 1000) /* while stores are passed over: then all are asked */
 #define POLL_MS 20  /* while something is fetched: the loop does not wake up for a thread */
 #define WAIT_MS 200 /* while nothing is: for progress and a stop request */
@@ -265,13 +264,16 @@ static int
 fetch(struct restore_parts *parts, struct slot *slot, size_t n_passed, struct err *err)
 {
     char name[OBJECT_NAME_SIZE];
+    int64_t wait_ms = n_passed == 0
+                          ? parts->setup.patience_ms
+                          : MIN_OF(parts->setup.patience_ms, (int64_t)SHORT_TIMEOUT_MS);
     uint32_t all = ((uint32_t)1 << parts->setup.archive->n_stores) - 1;
     const struct retrieval_request request = {
         .name = name,
         .system_id = parts->setup.owner->system_id,
         .max_file_size = MANIFEST_PART_MAX,
         .stores = n_passed == 0 ? 0 : all & ~(((uint32_t)1 << n_passed) - 1),
-        .deadline_ms = clock_boot_ms() + (n_passed == 0 ? PART_TIMEOUT_MS : SHORT_TIMEOUT_MS),
+        .deadline_ms = clock_boot_ms() + wait_ms,
     };
 
     backup_name_of(parts->setup.owner, slot->job.label, BACKUP_PART, slot->job.part, name);

@@ -69,6 +69,7 @@ struct restore_parts_setup {
     struct restore_proof *proof;
     struct restore_watch *watch;
     struct notices *notices;
+    int64_t patience_ms; /* how long stores that are away are asked for a part */
 };
 
 int restore_parts_new(const struct restore_parts_setup *setup, struct restore_parts **ret_parts,

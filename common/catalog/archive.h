@@ -26,6 +26,7 @@ struct archive_store {
     const struct settings_store *settings;
     struct store *store;  /* NULL: could not be opened, and open_err says why */
     struct err open_err;
+    int64_t told_ms; /* when it was last said that it is away and waited for; 0: never */
 };
 
 struct archive {

@@ -10,6 +10,8 @@
 
 #define HEDGE_MS 3000       /* ask the next store as well when one takes longer */
 #define STORE_RETRY_MS 1500 /* a store retries this long by itself if there are others */
+#define ALONE_RETRY_MS 10000 /* and this long if there are none: then it is said to be away */
+#define TELL_MS 60000        /* how often */
 #define NAP_MS 100
 #define DEADLINE_SLACK_MS 1000 /* tasks see to their deadline themselves */
 
@@ -85,7 +87,8 @@ ask(struct retrieval *retrieval, struct source *source)
     struct store_range whole = {.max_size = object_size_bound(retrieval->max_file_size)};
     struct store_limits limits = {
         .deadline_ms = retrieval->deadline_ms,
-        .retry_ms = retrieval->n_allowed > 1 ? MIN_OF(left, (int64_t)STORE_RETRY_MS) : left,
+        .retry_ms = retrieval->n_allowed > 1 ? MIN_OF(left, (int64_t)STORE_RETRY_MS)
+                                            : MIN_OF(left, (int64_t)ALONE_RETRY_MS),
     };
 
     retrieval->hedge_ms = clock_boot_ms() + HEDGE_MS;
@@ -212,6 +215,26 @@ worth_asking_again(const struct retrieval *retrieval)
     return false;
 }
 
+/* Who waits shall know for what: at once, and then from time to time, whatever is asked for. */
+static void
+tell_who_is_away(struct retrieval *retrieval)
+{
+    int64_t now_ms = clock_boot_ms();
+
+    for (size_t i = 0; i < retrieval->n_sources; i++) {
+        struct archive_store *at = &retrieval->archive->stores[i];
+
+        if (!may_pass(&retrieval->sources[i]) ||
+            (at->told_ms != 0 && now_ms < at->told_ms + TELL_MS))
+            continue;
+        at->told_ms = now_ms;
+        notice_err(retrieval->notices, LOG_WARNING, &retrieval->sources[i].err,
+                   "could not read \"%s\" from store \"%s\", which is asked again for %lld s",
+                   retrieval->name, at->settings->name,
+                   (long long)(MAX_OF(retrieval->deadline_ms - now_ms, 0) + 999) / 1000);
+    }
+}
+
 /* Every store has answered in vain. False if there is nothing to be done now. */
 static bool
 next_round(struct retrieval *retrieval)
@@ -220,9 +243,11 @@ next_round(struct retrieval *retrieval)
         retrieval->ended = true;
         return false;
     }
-    if (retrieval->round_ms == 0)
+    if (retrieval->round_ms == 0) {
+        tell_who_is_away(retrieval);
         retrieval->round_ms =
             clock_boot_ms() + retry_delay_ms(retrieval->round++, retry_random(), 0);
+    }
     if (clock_boot_ms() < retrieval->round_ms)
         return false;
     retrieval->round_ms = 0;

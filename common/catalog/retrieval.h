@@ -30,7 +30,8 @@ struct retrieval_request {
  * Begin. The first store in order is asked; the next one on failure, damage, absence, and when it
  * takes 3 seconds. Stores that failed in a way that may pass are asked again, after a growing wait,
  * until the deadline; so "absent" while a store is away takes until then. A store that was away is
- * opened again. Every damaged copy is a LOG_WARNING that names store and object. 0 or -1
+ * opened again. When all were asked in vain, those that are away are told by a LOG_WARNING, each
+ * once a minute at most. Every damaged copy is a LOG_WARNING that names store and object. 0 or -1
  * (ERR_INTERNAL). The request is copied.
  */
 int retrieval_start(struct archive *archive, const struct retrieval_request *request,

@@ -147,4 +147,4 @@ class Place:
         Backup(self.setup, [base / s for s in stores]).usual().write()
         self.target = base / "target"
         self.argv = self.setup.argv("seawall-restore", "--backup-end", "--backup", LABEL,
-                                    "--target-dir", self.target)
+                                    "--target-dir", self.target, "--patience", 5)
