@@ -6,9 +6,10 @@
  *      indextool show INDEX               what an index says, one element a line:
  *                                         a word for its kind, then name=value
  *      indextool sizes INDEX              the bytes of each section
- *      indextool seam LEFT RIGHT INDEX    the index of the record that goes from one into the other
+ *      indextool seam FIRST... LAST INDEX the index of the record that goes from one segment into
+ *                                         the next, or through several, and ends in the last
  *
- * Exit code 0; 2: there is no such record; 1 with the reason on stderr.
+ * Exit code 0; 2: there is no such record; 3: it does not end there; 1 with the reason on stderr.
  */
 #include <fcntl.h>
 #include <inttypes.h>
@@ -26,6 +27,7 @@
 #define INPUT_MAX (2 * GIB)
 #define PIECE (256 * KIB)
 #define NO_RECORD 2
+#define RECORD_GOES_ON 3
 
 static int
 read_file(const char *path, struct buf *ret, struct err *err)
@@ -323,36 +325,46 @@ sizes(const char *path, struct err *err)
 
 /* Everything for a seam; large, so on the heap. */
 struct border {
-    struct wal_summary left;
-    struct wal_summary right;
+    struct wal_summary summary;
     struct wal_seam seam;
     struct wal_record record;
 };
 
+/* One segment more in the chain. An outcome of wal_seam_next() or -1. */
 static int
-seam(const char *const *paths, const char *out, struct err *err)
+seam_step(struct border *border, const char *path, bool first, struct err *err)
 {
-    AUTO(buf) struct buf left_bytes = BUF_INIT(INPUT_MAX);
-    AUTO(buf) struct buf right_bytes = BUF_INIT(INPUT_MAX);
-    AUTO(buf) struct buf joined = BUF_INIT(WAL_INDEX_MAX);
-    AUTO(wal_index) struct wal_index left = WAL_INDEX_INIT;
-    AUTO(wal_index) struct wal_index right = WAL_INDEX_INIT;
-    AUTO(ptr) struct border *border = calloc(1, sizeof(*border));
+    AUTO(buf) struct buf bytes = BUF_INIT(INPUT_MAX);
+    AUTO(wal_index) struct wal_index index = WAL_INDEX_INIT;
     const char *why = "";
+
+    if (open_index(path, &bytes, &index, err) < 0)
+        return -1;
+    wal_index_summary(&index, &border->summary);
+    if (first) {
+        wal_seam_begin(&border->seam, &border->summary);
+        return WAL_SEAM_NONE;
+    }
+    int rc = wal_seam_next(&border->seam, &border->summary, &border->record, &why);
+    return rc == WAL_SEAM_BROKEN ? err_set(err, ERR_CORRUPT, "%s: %s", path, why) : rc;
+}
+
+static int
+seam(const char *const *paths, int n, const char *out, struct err *err)
+{
+    AUTO(buf) struct buf joined = BUF_INIT(WAL_INDEX_MAX);
+    AUTO(ptr) struct border *border = calloc(1, sizeof(*border));
+    int rc = WAL_SEAM_NONE;
 
     if (border == NULL)
         return err_memory(err, "seam");
-    if (open_index(paths[0], &left_bytes, &left, err) < 0 ||
-        open_index(paths[1], &right_bytes, &right, err) < 0)
-        return -1;
-    wal_index_summary(&left, &border->left);
-    wal_index_summary(&right, &border->right);
-    wal_seam_begin(&border->seam, &border->left);
-    int rc = wal_seam_next(&border->seam, &border->right, &border->record, &why);
-    if (rc == WAL_SEAM_NONE)
-        return NO_RECORD;
+    for (int i = 0; i < n; i++) {
+        rc = seam_step(border, paths[i], i == 0, err);
+        if (rc < 0)
+            return -1;
+    }
     if (rc != 0)
-        return err_set(err, ERR_CORRUPT, "outcome %d: %s", rc, why);
+        return rc == WAL_SEAM_OPEN ? RECORD_GOES_ON : NO_RECORD;
     if (wal_index_of_record(&border->record, &joined, err) < 0)
         return -1;
     return write_file(out, &joined, err);
@@ -367,8 +379,8 @@ run(int argc, const char *const *argv, struct err *err)
         return show(argv[2], err);
     if (argc == 3 && strcmp(argv[1], "sizes") == 0)
         return sizes(argv[2], err);
-    if (argc == 5 && strcmp(argv[1], "seam") == 0)
-        return seam(argv + 2, argv[4], err);
+    if (argc >= 5 && strcmp(argv[1], "seam") == 0)
+        return seam(argv + 2, argc - 3, argv[argc - 1], err);
     return err_set(err, ERR_CONFIG, "usage: indextool make|show|sizes|seam ...");
 }
 
