@@ -161,4 +161,48 @@ def _(t):
     t.equal(history.problems(), [], "problems")
 
 
+def away(history, *numbers):
+    """Somebody else takes these away."""
+    for number in numbers:
+        history.buckets[0].erase(KEY % number)
+
+
+@tap.check("what others took away was away then, whatever is archived again or taken later")
+def _(t):
+    history = good(t)
+    away(history, 1)
+    history.call("fetch", 1, 1, None, lambda: history.absent(0, 1))
+    history.push(1, "one")
+    t.equal(history.problems(), [], "taken away, and archived again")
+
+    history = good(t)
+    history.push(3, "three")
+    away(history, 1, 3)
+    history.call("fetch", 1, 1, None, lambda: history.absent(0, 1))
+    history.push(3, "three")
+    t.equal(history.problems(), [], "taken away with all behind it, of which some came back")
+
+    history = good(t)
+    history.call("fetch", 1, 1, None, lambda: (away(history, 1), history.absent(0, 1)))
+    t.equal(history.problems(), [], "taken away meanwhile")
+
+    history = good(t)
+    history.call("fetch", 1, 1, None, lambda: history.absent(0, 1))
+    away(history, 1)
+    t.equal(history.problems(), ["I6"], "it was there, and was taken away later")
+
+    history = good(t)
+    history.push(3, "three")
+    away(history, 1)
+    history.call("fetch", 1, 1, None, lambda: history.absent(0, 1))
+    away(history, 3)
+    t.equal(history.problems(), ["I6"], "what was behind it was taken away later")
+
+    history = good(t)
+    history.buckets[0].hide(KEY % 1)
+    history.buckets[0].restore(KEY % 1)
+    history.call("fetch", 1, 1, None, lambda: history.absent(0, 1))
+    t.equal(history.problems(), ["I6"], "it had been hidden before")
+
+
 tap.main()
