@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: PostgreSQL
 """Killed at every system call: the hook, and the agent while it serves a push and a fetch.
 
-By default about SAMPLES stops are taken of each; SEAWALL_SWEEP=all takes every one.
+By default about SAMPLES stops are taken of each; SEAWALL_SWEEP=all takes every one, K/N a part.
 """
 import contextlib
 import os
@@ -9,6 +9,7 @@ import re
 import signal
 import subprocess
 
+import laws
 import seawall
 import tap
 from agents import XLOG, Place
@@ -22,7 +23,7 @@ PUSHED, FETCHED = 2, 1
 
 def points(stops):
     every = 1 if ALL else max(1, stops // SAMPLES)
-    return range(1, stops + 1, every)
+    return laws.part(range(1, stops + 1)) or range(1, stops + 1, every)
 
 
 class Laws(Place):

@@ -199,17 +199,16 @@ def _(t):
     n_all = shims.allocations(report)
     cases = laws.sample(t, [(n, ever) for ever in (False, True) for n in range(1, n_all + 1)],
                         30, lambda case: case[1])
-    answers = collections.Counter()
+    answers, failures = collections.Counter(), laws.Failures("agent")
     for n, ever in cases:
-        try:
+        with failures.of((n, ever)):
             answers[serve(shims.env(SHIM_FAIL=n, SHIM_EVER=int(ever), **settings))] += 1
             tap.stop_agents(place.runtime)
             if serve({}) != (0, 0):
                 raise tap.Failure("afterwards it does not work")
-        except tap.Failure as failure:
-            raise tap.Failure("allocation %d, ever %s: %s" % (n, ever, failure)) from None
         tap.stop_agents(place.runtime)
     t.diag("%d allocations; answers (push, fetch) %s" % (n_all, dict(answers)))
+    failures.tell()
 
 
 def tool_sweep(t, program, *args, allowed=TOOL_CODES, samples=40, after=lambda place, result: None):

@@ -125,9 +125,10 @@ def _(t):
                                 if not (ever and f.call in ("poll", "epoll_wait"))], samples,
                             lambda fault: fault.how if ever else fault.call)
         answers, hits, ends = collections.Counter(), 0, collections.Counter()
+        failures = laws.Failures("agent")
         for fault in cases:
             place.forget()
-            try:
+            with failures.of(fault):
                 with failing_agent(place, faults.options(fault)) as process:
                     answers[place.serve()] += 1
                     before = place.stored()
@@ -138,12 +139,11 @@ def _(t):
                     raise tap.Failure("the agent ended with %d" % end)
                 tap.stop_agents(place.runtime)
                 place.serve_well(before)
-            except tap.Failure as failure:
-                raise tap.Failure("%s: %s" % (fault, failure)) from None
             tap.stop_agents(place.runtime)
         t.diag("agent%s: %d calls, %d faults, %d met; (push, fetch) %s; its end %s" % (
             ", for ever" if ever else "", sum(counts.values()), len(cases), hits, dict(answers),
             dict(ends)))
+        failures.tell()
         t.true(hits > len(cases) // 2, "faults were met")
 
 
@@ -165,12 +165,12 @@ def _(t):
             prepare()
             counts = faults.count(place, words, **where)
             cases = laws.sample(t, faults.of(counts), 25, lambda fault: fault.call)
-            answers = collections.Counter()
+            answers, failures = collections.Counter(), laws.Failures(name)
             for fault in cases:
                 prepare()
-                result = faults.failat(place, words, fault, **where)
-                answers[result.code] += 1
-                try:
+                with failures.of(fault):
+                    result = faults.failat(place, words, fault, **where)
+                    answers[result.code] += 1
                     if name == "seawall-push":
                         before = place.check_push(result)
                     else:
@@ -179,11 +179,10 @@ def _(t):
                     if result.code != 0 and not result.err and fault.call != "write":
                         raise tap.Failure("%d without a word" % result.code)
                     place.serve_well(before)
-                except tap.Failure as failure:
-                    raise tap.Failure("%s, %s: %s" % (name, fault, failure)) from None
             t.diag("%s%s: %d calls, %d faults; answers %s" % (
                 name, ", starts an agent" if fresh else "", sum(counts.values()), len(cases),
                 dict(sorted(answers.items()))))
+            failures.tell()
 
 
 class Restorable(backups.Place):

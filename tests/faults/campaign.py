@@ -522,7 +522,8 @@ def campaign(base, options):
     totals, failed, done, running = collections.Counter(), 0, 0, {}
     number = options.episode if options.episode is not None else 0
     last = number + (options.episodes or (1 if options.episode is not None else 1 << 40))
-    with concurrent.futures.ThreadPoolExecutor(options.jobs) as pool:
+    pool = concurrent.futures.ThreadPoolExecutor(options.jobs)
+    try:
         while running or (number < last and time.monotonic() < end):
             while len(running) < options.jobs and number < last and time.monotonic() < end:
                 running[pool.submit(play, base, options.seed, number, options.verbose)] = number
@@ -536,12 +537,21 @@ def campaign(base, options):
                 if problem:
                     failed += 1
                     tap.diag("--seed %d --episode %d\n%s" % (options.seed, which, problem))
+    finally:
+        # also of a campaign that is told to end: what it has seen counts
+        tell(options, totals, done, failed, sorted(running.values()))
+        pool.shutdown()
+    return failed
+
+
+def tell(options, totals, done, failed, unended):
+    """What was played so far."""
     steps = sum(totals[kind] for kind in WEIGHTS)
     calls = sum(n for kind, n in totals.items() if re.match(r"(push|fetch) -?\d", kind))
-    tap.diag("seed %d: %d episodes, %d steps, %d calls, %d killed, %d agents killed; %d failed" % (
-        options.seed, done, steps, calls, totals["killed"], totals["agents killed"], failed))
+    tap.diag("seed %d: %d episodes, %d steps, %d calls, %d killed, %d agents killed; %d failed%s" % (
+        options.seed, done, steps, calls, totals["killed"], totals["agents killed"], failed,
+        "; did not end: %s" % unended if unended else ""))
     tap.diag(", ".join("%s: %d" % pair for pair in sorted(totals.items())))
-    return failed
 
 
 def main():

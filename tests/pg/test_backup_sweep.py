@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: PostgreSQL
 """seawall backup stopped at sampled system calls: what is left, and that the next one works.
 
-SEAWALL_SWEEP=N samples N moments instead of the few that continuous integration has time for.
+SEAWALL_SWEEP=N samples N moments instead of the few that continuous integration has time for,
+K/N every N-th of all from the K-th on.
 """
 import collections
 import json
@@ -17,7 +18,7 @@ import seawall
 import tap
 
 # "all" is for the sweeps whose runs are short
-MOMENTS = int(os.environ.get("SEAWALL_SWEEP", "12").replace("all", "500"))
+MOMENTS = int(re.sub(r".*/.*", "12", os.environ.get("SEAWALL_SWEEP", "12")).replace("all", "500"))
 CALLS = ("openat", "read", "pread64", "write", "fsync", "linkat", "mkdirat", "mmap", "getdents64",
          "newfstatat", "poll", "recvfrom", "sendto", "clone3", "close", "socket", "connect", "getrandom")
 LABEL = re.compile(r"\d{8}T\d{6}Z\Z")
@@ -103,7 +104,7 @@ class Source:
         count = seawall.killat(self.t, self.argv)
         self.t.equal(count.code, 0, "without a signal: %s" % count.err)
         last = count.stops
-        points = {1 + last * i // moments for i in range(moments)} | {
+        points = laws.part(range(1, last + 1)) or {1 + last * i // moments for i in range(moments)} | {
             last - 3, last - 12, last - 30, last - 60}
         results, label = {}, None
         for at in sorted(points):
@@ -128,7 +129,8 @@ def _(t):
     results, label = source.sweep(signal.SIGKILL, MOMENTS)
     for at, killed in results.items():
         t.equal(killed.code, -signal.SIGKILL if killed.sent else 0, "end at stop %d" % at)
-    t.true(sum(killed.sent for killed in results.values()) >= MOMENTS, "most were killed")
+    t.true(sum(killed.sent for killed in results.values()) > len(results) * 2 // 3,
+           "most were killed")
     copy = t.enter(pgserver.Cluster(source.restore(label), create=False))
     copy.configure(archive_mode="off")
     copy.start()
@@ -149,7 +151,7 @@ def _(t):
             if killed.code == 10:
                 t.true(re.search("interrupted|stopped by signal %d" % sig, killed.err),
                        "the reason: " + killed.err)
-        t.true(len(own) >= 2, "answers of its own: %s" % own)
+        t.true(len(own) >= min(2, len(results)), "answers of its own: %s" % own)
 
 
 @tap.check("any call of a backup fails: it says so or the backup is complete, and the next one works")

@@ -24,6 +24,10 @@ class Again(Exception):
     """A fault was in the way; says which."""
 
 
+class Never(Exception):
+    """This target cannot be reached, whatever happens."""
+
+
 class Recoveries(threading.Thread):
     def __init__(self, soak):
         super().__init__(daemon=True)
@@ -121,6 +125,10 @@ class Recoveries(threading.Thread):
                 try:
                     self.attempt(dice, kind, target, row, directory, disturbed=not calm)
                     break
+                except Never as reason:
+                    self.counts["never"] += 1
+                    soak.say("recovery %d: %s" % (self.number, reason))
+                    break
                 except Again as reason:
                     self.counts["begun again"] += 1
                     soak.say("recovery %d, try %d: %s" % (self.number, tries, reason))
@@ -152,6 +160,9 @@ class Recoveries(threading.Thread):
         plan = json.loads(result.out)
         if kind == "time" and "stop_lsn" not in plan["target"]:
             # PostgreSQL wants to see something later; it will be archived soon
+            if not self.later(row):
+                raise Never("nothing later than %s was archived on timeline %d before its end"
+                            % (target[1], row.known[0]))
             raise Again("nothing is archived yet that is later than the target")
         result = soak.setup.run("seawall-restore", "--plan", plan_file, "--target-dir", directory,
                                 "--target-action", "promote", timeout=600)
@@ -181,6 +192,16 @@ class Recoveries(threading.Thread):
         soak.say("recovery %d %s: %d rows, %d had to be there" % (
             self.number, " ".join(target), len(rows), must))
         return rows
+
+    def later(self, row):
+        """Whether something that was committed later on its timeline is archived, or will be: a
+        server that is gone archives nothing more."""
+        timeline, floor = row.known[0], self.soak.retired.get(row.known[0])
+        with self.soak.journal.lock:
+            attempts = list(self.soak.journal.attempts)
+        return floor is None or any(
+            a.known and a.known[0] == timeline and a.began > row.ended and a.known[1] <= floor
+            for a in attempts)
 
     def killed_in_promotion(self, pg):
         """Whether a kill of ours, of the server or of its hook, came between the end of recovery

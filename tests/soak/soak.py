@@ -293,6 +293,12 @@ class Soak:
         time.sleep(together)
         for writer in self.writers:
             writer.site = (standby, new)
+        # What only a dead primary has is a gap for ever: neither a base backup's WAL nor, without
+        # archive_mode = always, what was streamed is archived by a standby.
+        fork = dict(self.journal.histories[new])[self.timeline]
+        tap.wait_for(lambda: self.over.is_set() or
+                     self.floor_of(self.pg, self.timeline) >= fork // MIB * MIB, 300,
+                     "the old primary archives up to the fork")
         self.kill_primary(how)
         self.retired[self.timeline] = self.floor_of(self.pg, self.timeline)
         self.pg.close()

@@ -191,12 +191,26 @@ class Checker:
                 yield "%s, and %d of %d stores proved it" % (call, n, self.quorum)
 
     def destroyed(self, call):
-        """Somebody took it away, and everything behind it, from as many stores as prove absence:
-        no reader of these stores can tell that from the end."""
+        """Somebody had taken it away, and everything behind it, from as many stores as prove
+        absence: no reader of these stores can tell that from the end. What counts is the time of
+        the call: before and after it the file may have been there."""
+        return sum(self.lacked(bucket, call) for bucket in self.buckets) >= self.quorum
+
+    def lacked(self, bucket, call):
+        """Whether at some moment of a call the store had neither its file nor one behind it."""
         key = self.key_of(call.name)
-        return sum(b.get(key) is None and not any(
-            b.get(k) is not None for k in self.later(key, b.keys(key.rpartition("/wal/")[0])))
-            for b in self.buckets) >= self.quorum
+        keys = [key] + self.later(key, {v.key for v in list(bucket.journal)})
+        known = [v for k in keys for v in bucket.versions(k)]
+        moments = [call.start] + [m for v in known for m in (v.time, v.gone)
+                                  if m is not None and call.start < m <= call.end]
+        return any(not any(self.shown(bucket, k, m) for k in keys) for m in moments)
+
+    @staticmethod
+    def shown(bucket, key, moment):
+        """Whether a get at this moment would have brought something."""
+        there = [v for v in bucket.versions(key)
+                 if v.time <= moment and (v.gone is None or v.gone > moment)]
+        return bool(there) and not there[-1].marker
 
     @staticmethod
     def later(key, keys):

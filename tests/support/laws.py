@@ -6,7 +6,9 @@ fail when a visible object is not the whole file, when the destination has anyth
 when something else lies about.
 
 Sweeps take a sample of their cases by default, drawn with a seed that is printed; SEAWALL_SWEEP=all
-takes all of them, SEAWALL_SWEEP=N that many of each sweep, SEAWALL_SEED=N another sample.
+takes all of them, SEAWALL_SWEEP=N that many of each sweep, SEAWALL_SEED=N another sample, and
+SEAWALL_SWEEP=K/N the K-th of N parts that make the whole. A sweep that was asked for in one of
+these ways goes on after a case that failed, and tells all of them at its end.
 """
 import contextlib
 import os
@@ -27,6 +29,7 @@ SEGMENT = 7
 TEMPORARY = re.compile(r"\.seawall-tmp\.[0-9]+\.[0-9a-f]{16}\Z")
 WORKERS = 2
 SEED = int(os.environ.get("SEAWALL_SEED", "20250101"))
+FAILURES_MAX = 20 if "SEAWALL_SWEEP" in os.environ else 1
 PUSH_CODES = (0,) + tuple(range(10, 17))
 FETCH_CODES = (0,) + tuple(range(200, 206))
 
@@ -121,19 +124,45 @@ def places(t, what, make):
     return [make(t.dir / ("%s-%d" % (what.replace("/", "-"), n))) for n in range(WORKERS)]
 
 
+class Failures:
+    """Cases that failed, while the others go on:
+
+        failures = Failures("agent")
+        for case in cases:
+            with failures.of(case):
+                ...
+        failures.tell()
+    """
+
+    def __init__(self, what):
+        self.what, self.found = what, []
+
+    @contextlib.contextmanager
+    def of(self, case):
+        try:
+            yield
+        except tap.Failure as failure:
+            self.found.append("%s, %s: %s" % (self.what, case, failure))
+            if len(self.found) >= FAILURES_MAX:
+                self.tell()
+
+    def tell(self):
+        if self.found:
+            raise tap.Failure("\n".join(self.found)) from None
+
+
 def each(t, what, free, cases, one):
     """one(place, case) for all cases, by workers that share these places. Returns what one()
     returned, by case."""
-    free, lock, results = list(free), threading.Lock(), {}
+    free, lock, results, failures = list(free), threading.Lock(), {}, Failures(what)
     n_workers = len(free)
 
     def work(case):
         with lock:
             place = free.pop()
         try:
-            results[case] = one(place, case)
-        except tap.Failure as failure:
-            raise tap.Failure("%s, %s: %s" % (what, case, failure)) from None
+            with failures.of(case):
+                results[case] = one(place, case)
         finally:
             with lock:
                 free.append(place)
@@ -148,11 +177,22 @@ def each(t, what, free, cases, one):
             for future in futures:
                 future.cancel()
     t.diag("%s: %d runs in %d s" % (what, len(cases), time.monotonic() - start))
+    failures.tell()
     return results
+
+
+def part(cases):
+    """The part of these cases that SEAWALL_SWEEP=K/N asks for; None: it asks for something else."""
+    match = re.match(r"(\d+)/(\d+)\Z", os.environ.get("SEAWALL_SWEEP", ""))
+    return list(cases)[int(match[1]) - 1::int(match[2])] if match else None
 
 
 def sample(t, cases, default, group=lambda case: None):
     """The cases to take: of each group one at least."""
+    taken = part(cases)
+    if taken is not None:
+        t.diag("%d of %d cases" % (len(taken), len(cases)))
+        return taken
     wanted = os.environ.get("SEAWALL_SWEEP", default)
     if wanted == "all" or len(cases) <= int(wanted):
         return list(cases)
