@@ -199,6 +199,7 @@ look_around(struct agent *agent)
         return;
     agent_server_look(agent);
     bool ended = agent_server_ended(agent, &ended_ms);
+    rendezvous_unmark(&agent->rendezvous);
     agent->look_ms = now_ms + (ended ? AGENT_SOON_MS : AGENT_LOOK_MS);
     if (!rendezvous_is_mine(&agent->rendezvous, &agent->socket))
         agent_leave(agent, "the socket is gone");
@@ -216,6 +217,7 @@ look_around(struct agent *agent)
 static int
 serve(struct agent *agent, struct err *err)
 {
+    rendezvous_unmark(&agent->rendezvous);
     agent->asked_ms = clock_boot_ms();
     agent->look_ms = agent->asked_ms + AGENT_LOOK_MS;
     agent_server_look(agent);
