@@ -148,13 +148,21 @@ heed_signals(struct agent *agent)
     struct signalfd_siginfo info;
     char why[AGENT_TEXT_SIZE];
 
-    while (agent->watched[WATCH_SIGNALS].revents != 0 &&
-           read(agent->signals, &info, sizeof(info)) == (ssize_t)sizeof(info)) {
+    while (agent->watched[WATCH_SIGNALS].revents != 0) {
+        ssize_t n = read(agent->signals, &info, sizeof(info));
+
+        if (n < 0 && (errno == EAGAIN || errno == EINTR))
+            return;
+        /* A signal that cannot be read has come all the same: all of them tell us to stop. */
+        if (n != (ssize_t)sizeof(info))
+            info.ssi_signo = SIGTERM;
         /* The first one lets those finish who wait, a second one does not. */
         if (agent->leaving)
             process_request_stop((int)info.ssi_signo);
         (void)snprintf(why, sizeof(why), "signal %u", info.ssi_signo);
         agent_leave(agent, why);
+        if (n != (ssize_t)sizeof(info))
+            return;
     }
 }
 
@@ -191,6 +199,7 @@ look_around(struct agent *agent)
         return;
     agent_server_look(agent);
     bool ended = agent_server_ended(agent, &ended_ms);
+    rendezvous_unmark(&agent->rendezvous);
     agent->look_ms = now_ms + (ended ? AGENT_SOON_MS : AGENT_LOOK_MS);
     if (!rendezvous_is_mine(&agent->rendezvous, &agent->socket))
         agent_leave(agent, "the socket is gone");
@@ -208,6 +217,7 @@ look_around(struct agent *agent)
 static int
 serve(struct agent *agent, struct err *err)
 {
+    rendezvous_unmark(&agent->rendezvous);
     agent->asked_ms = clock_boot_ms();
     agent->look_ms = agent->asked_ms + AGENT_LOOK_MS;
     agent_server_look(agent);

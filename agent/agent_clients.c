@@ -328,11 +328,17 @@ deliver(struct agent *agent, struct answer *answer)
     }
 }
 
-/* Most answers are there before anybody must be told to wait for them. */
-static bool
-is_untold(const struct agent_client *client)
+/*
+ * When must this client be told to wait? Most answers are there before the first time; after that
+ * it is told again and again that we live, until we should have answered.
+ */
+static int64_t
+tell_ms(const struct agent_client *client)
 {
-    return client->fd >= 0 && client->ticket != 0 && !client->told;
+    if (client->fd < 0 || client->ticket == 0 || client->told_ms >= client->deadline_ms)
+        return INT64_MAX;
+    return client->told_ms == 0 ? client->asked_ms + AGENT_PATIENCE_MS
+                                : client->told_ms + AGENT_BEAT_MS;
 }
 
 int64_t
@@ -341,8 +347,7 @@ agent_clients_due_ms(const struct agent *agent)
     int64_t due_ms = INT64_MAX;
 
     for (size_t i = 0; i < AGENT_CLIENTS_MAX; i++)
-        if (is_untold(&agent->clients[i]))
-            due_ms = MIN_OF(due_ms, agent->clients[i].asked_ms + AGENT_PATIENCE_MS);
+        due_ms = MIN_OF(due_ms, tell_ms(&agent->clients[i]));
     return due_ms;
 }
 
@@ -359,11 +364,11 @@ agent_clients_answer(struct agent *agent)
         struct agent_client *client = &agent->clients[i];
         struct wire_answer wait = {.kind = WIRE_ANSWER_WAIT};
 
-        if (!is_untold(client) || clock_boot_ms() < client->asked_ms + AGENT_PATIENCE_MS)
+        if (clock_boot_ms() < tell_ms(client))
             continue;
-        wait.wait_ms = MAX_OF(client->deadline_ms - clock_boot_ms(), (int64_t)0);
+        client->told_ms = clock_boot_ms();
+        wait.wait_ms = MAX_OF(client->deadline_ms - client->told_ms, (int64_t)0);
         (void)say(client, &wait, -1);
-        client->told = true;
     }
 }
 

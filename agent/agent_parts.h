@@ -29,13 +29,14 @@
 #define AGENT_FAREWELL_MS 30000 /* what is under way then has this long to be finished */
 #define AGENT_TEXT_SIZE 256
 #define AGENT_PATIENCE_MS 200 /* who waits longer than this is told how long it may take */
+#define AGENT_BEAT_MS 2000    /* ... and again, so that he knows that we live */
 
 /* Who is connected. */
 struct agent_client {
     int fd;                 /* -1: a free place */
     uint64_t ticket;        /* 0: has not asked yet */
     enum wire_verb verb;
-    bool told;              /* how long it may take */
+    int64_t told_ms;        /* when it was told last how long it may take, or 0 */
     int64_t asked_ms;
     int64_t deadline_ms;
     bool standby;           /* fetch: the server is one, just now */

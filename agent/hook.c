@@ -15,6 +15,7 @@
 #define FIRST_PAUSE_MS 2
 #define PAUSE_MAX_MS 250
 #define TIMEOUT_MAX_S 3600
+#define GLANCE_MS 1000 /* instead of HOOK_SILENCE_MS, where another hook has waited for it */
 #define MISSING_MS 10000 /* how long a standby waits for the agent's program to be there */
 
 static int
@@ -33,6 +34,47 @@ read_timeout(const char *text, int64_t *ret_ms, struct err *err)
     return 0;
 }
 
+/* ---- silence ---- */
+
+/* How long may an agent be silent? */
+static void
+look_for_mark(struct hook_run *run, int64_t wait_ms)
+{
+    enum rendezvous_mark mark = RENDEZVOUS_MARK_NONE;
+
+    run->heard_ms = run->start_ms;
+    if (!run->hook->alone)
+        return;
+    mark = rendezvous_look_mark(&run->rendezvous);
+    run->marked = mark != RENDEZVOUS_MARK_NONE;
+    run->patience_ms = MIN_OF((int64_t)HOOK_SILENCE_MS, wait_ms / 2);
+    run->silence_ms = run->patience_ms;
+    if (run->marked)
+        run->silence_ms = mark == RENDEZVOUS_MARK_FRESH
+                              ? 0
+                              : MIN_OF((int64_t)GLANCE_MS, run->patience_ms);
+}
+
+/* Nobody listens, so what the mark was about is over: the agent that comes is given its time. */
+static void
+forget_mark(struct hook_run *run)
+{
+    if (!run->marked)
+        return;
+    hook_heard(run);
+    run->silence_ms = run->patience_ms;
+}
+
+static int
+fail_marked(struct hook_run *run, struct err *err)
+{
+    run->silent = true;
+    (void)err_set(err, ERR_TRANSIENT, "the agent was silent when somebody waited for it last");
+    return run->agent == 0 ? -1 : hook_hint_silent(run, err);
+}
+
+/* ---- asking ---- */
+
 /* Connect and ask once. 0, a hook_outcome, HOOK_TALK_AGAIN, or -1. */
 static int
 attempt(struct hook_run *run, struct hook_answer *ret, struct notices *notices, struct err *err)
@@ -40,6 +82,8 @@ attempt(struct hook_run *run, struct hook_answer *ret, struct notices *notices, 
     AUTO(fd) int socket = -1;
     int rc = rendezvous_connect(&run->rendezvous, &socket, &run->agent, err);
 
+    if ((rc == 0 || rc == RENDEZVOUS_BUSY) && run->silence_ms == 0)
+        return fail_marked(run, err);
     if (rc == 0)
         return hook_talk(run, socket, ret, notices, err);
     if (rc < 0)
@@ -47,6 +91,7 @@ attempt(struct hook_run *run, struct hook_answer *ret, struct notices *notices, 
     if (rc == RENDEZVOUS_BUSY)
         return HOOK_TALK_AGAIN;
     run->agent = 0;
+    forget_mark(run);
     if (!run->hook->start)
         return HOOK_NOBODY;
     rc = hook_start(run, &ret->decided, err);
@@ -77,7 +122,11 @@ hook_ask(const struct hook *hook, struct hook_answer *ret, struct notices *notic
          struct err *err)
 {
     struct hook_run run = {
-        .hook = hook, .rendezvous = RENDEZVOUS_INIT, .start_ms = clock_boot_ms()};
+        .hook = hook,
+        .rendezvous = RENDEZVOUS_INIT,
+        .start_ms = clock_boot_ms(),
+        .silence_ms = INT64_MAX,
+    };
 
     ret->decided = true;
     if (read_timeout(hook->timeout, &run.timeout_ms, err) < 0)
@@ -91,11 +140,13 @@ hook_ask(const struct hook *hook, struct hook_answer *ret, struct notices *notic
         return -1;
     ret->decided = false;
     int rc = rendezvous_open(hook->runtime_dir, run.config_path, &run.rendezvous, err);
-    if (rc == 0)
+    if (rc == 0) {
+        look_for_mark(&run, wait_ms);
         rc = ask(&run, ret, notices, err);
+    }
     rendezvous_done(&run.rendezvous);
     free(run.config_path);
-    return rc;
+    return rc < 0 && run.silent ? HOOK_SILENT : rc;
 }
 
 /*
@@ -126,7 +177,8 @@ int
 hook_become(const struct hook *hook, bool verbose, struct err *err)
 {
     char path[PATH_MAX + 32];
-    const char *arguments[16] = {HOOK_AGENT, "--one-shot",
+    char elapsed[32];
+    const char *arguments[18] = {HOOK_AGENT, "--one-shot",
                                  hook->verb == WIRE_FETCH ? "fetch" : "push"};
     size_t n = 3;
     int64_t ignored = 0;
@@ -140,6 +192,11 @@ hook_become(const struct hook *hook, bool verbose, struct err *err)
     if (hook->timeout != NULL) {
         arguments[n++] = "--timeout";
         arguments[n++] = hook->timeout;
+    }
+    if (hook->elapsed_ms > 0) {
+        (void)snprintf(elapsed, sizeof(elapsed), "%lld", (long long)hook->elapsed_ms);
+        arguments[n++] = "--elapsed";
+        arguments[n++] = elapsed;
     }
     if (verbose)
         arguments[n++] = "--verbose";
@@ -172,7 +229,8 @@ hook_become_instead(const struct hook *hook, int64_t start_ms, bool verbose, str
 
     if (process_stop_requested() != 0)
         return -1;
-    notice_err(&log_notices, LOG_WARNING, err, "the standby does without an agent");
+    notice_err(&log_notices, LOG_WARNING, err, "going on without an agent");
+    rest.elapsed_ms = MIN_OF(clock_boot_ms() - start_ms, (int64_t)TIMEOUT_MAX_S * 1000);
     if (hook->timeout != NULL) {
         left_ms = MIN_OF(left_ms, write_rest(hook->timeout, start_ms, timeout, sizeof(timeout)));
         rest.timeout = timeout;

@@ -105,7 +105,7 @@ launch_agent(struct hook_run *run, int *ret_fd, struct err *err)
 
 /* All it says until it closes the pipe. 0 or -1 (ERR_TRANSIENT: deadline). */
 static int
-hear(const struct hook_run *run, int fd, struct wire_message *ret, struct err *err)
+hear(struct hook_run *run, int fd, struct wire_message *ret, struct err *err)
 {
     ret->size = 0;
     (void)fcntl(fd, F_SETFL, O_NONBLOCK);
@@ -147,6 +147,7 @@ start_locked(struct hook_run *run, bool *ret_decided, struct err *err)
 
     if (launch_agent(run, &fd, err) < 0 || hear(run, fd, &message, err) < 0)
         return -1;
+    hook_heard(run);
     if (wire_read_answer(&message, &answer, &ignored) < 0)
         return fail_mute(&message, err);
     if (answer.kind == WIRE_ANSWER_OFF)

@@ -11,8 +11,39 @@
 
 #define NAP_MS 1000
 
+void
+hook_heard(struct hook_run *run)
+{
+    run->heard_ms = clock_boot_ms();
+    if (run->marked)
+        rendezvous_unmark(&run->rendezvous);
+    run->marked = false;
+}
+
 int
-hook_time_left(const struct hook_run *run, struct err *err)
+hook_hint_silent(const struct hook_run *run, struct err *err)
+{
+    return err_hint(err, "If it stays so, end it with \"kill -KILL %ld\": another one is started, "
+                         "and nothing is lost.", (long)run->agent);
+}
+
+/* A stopped agent, or one whose disk hangs: connected, and not a word. */
+static int
+fail_silent(struct hook_run *run, struct err *err)
+{
+    long long silent_s = (long long)(clock_boot_ms() - run->heard_ms) / 1000;
+
+    run->silent = true;
+    rendezvous_mark(&run->rendezvous);
+    if (run->agent == 0)
+        return err_set(err, ERR_TRANSIENT, "no agent has said anything for %lld s", silent_s);
+    (void)err_set(err, ERR_TRANSIENT, "the agent (process %ld) has said nothing for %lld s",
+                  (long)run->agent, silent_s);
+    return hook_hint_silent(run, err);
+}
+
+int
+hook_time_left(struct hook_run *run, struct err *err)
 {
     int number = process_stop_requested();
 
@@ -20,6 +51,8 @@ hook_time_left(const struct hook_run *run, struct err *err)
         return err_set(err, ERR_TRANSIENT, "stopped by signal %d", number);
     if (run->hook->stop != NULL && run->hook->stop())
         return err_set(err, ERR_TRANSIENT, "the server stops");
+    if (clock_boot_ms() - run->heard_ms >= run->silence_ms)
+        return fail_silent(run, err);
     if (clock_boot_ms() < run->deadline_ms)
         return 0;
     if (run->agent == 0) {
@@ -32,13 +65,14 @@ hook_time_left(const struct hook_run *run, struct err *err)
 }
 
 int
-hook_wait(const struct hook_run *run, int fd, struct err *err)
+hook_wait(struct hook_run *run, int fd, struct err *err)
 {
     struct pollfd poll_fd = {.fd = fd, .events = POLLIN};
 
     if (hook_time_left(run, err) < 0)
         return -1;
-    int64_t left = run->deadline_ms - clock_boot_ms();
+    int64_t left = MIN_OF(run->deadline_ms - clock_boot_ms(),
+                          run->silence_ms - (clock_boot_ms() - run->heard_ms));
     /* A signal that came just before is not slept through. */
     (void)poll(&poll_fd, 1, (int)MAX_OF(MIN_OF(left, (int64_t)NAP_MS), (int64_t)0));
     return 0;
@@ -87,6 +121,12 @@ extend(struct hook_run *run, int64_t wait_ms, struct err *err)
 {
     int64_t deadline_ms = clock_boot_ms() + wait_ms + HOOK_GRACE_MS;
 
+    /* It says so again and again to show that it lives; that gives it no more time. */
+    if (run->told)
+        deadline_ms = MIN_OF(deadline_ms, run->deadline_ms);
+    run->told = true;
+    if (run->hook->alone)
+        run->silence_ms = HOOK_SILENCE_MS;
     if (run->timeout_ms != 0)
         deadline_ms = MIN_OF(deadline_ms, run->start_ms + run->timeout_ms + HOOK_GRACE_MS);
     run->deadline_ms = deadline_ms;
@@ -160,6 +200,7 @@ listen_to(struct hook_run *run, int socket, struct hook_answer *ret, struct noti
                 return -1;
             continue;
         }
+        hook_heard(run);
         if (rc == WIRE_ENDED)
             return HOOK_TALK_AGAIN;
         if (rc < 0 || wire_read_answer(&message, &answer, err) < 0)
@@ -182,6 +223,7 @@ hook_talk(struct hook_run *run, int socket, struct hook_answer *ret, struct noti
 {
     int rc = send_request(run, socket, err);
 
+    run->told = false;
     if (rc == 0)
         rc = listen_to(run, socket, ret, notices, err);
     if (rc == HOOK_TALK_AGAIN)

@@ -22,6 +22,7 @@
 static const char *config_file;
 static const char *runtime_dir;
 static const char *timeout;
+static const char *elapsed;
 static bool foreground;
 static bool background;
 static bool one_shot;
@@ -34,6 +35,8 @@ static const struct cli_option options[] = {
      &background},
     {"--one-shot", NULL, "push PATH or fetch NAME PATH, without serving anybody", NULL, &one_shot},
     {"--timeout", "SECONDS", "with --one-shot: give up after this long", &timeout, NULL},
+    {"--elapsed", "MILLISECONDS", "with --one-shot: of the time there is this much has passed",
+     &elapsed, NULL},
     {"--runtime-dir", "DIR", "where the socket is", &runtime_dir, NULL},
     {"--verbose", NULL, "say more", NULL, &verbose},
     {NULL, NULL, NULL, NULL, NULL},
@@ -64,11 +67,16 @@ run_one_shot(char **arguments, int n, struct err *err)
 {
     struct oneshot oneshot = {.config = config_file};
     uint64_t seconds = 0;
+    uint64_t passed = 0;
 
     if (timeout != NULL && (!decimal_read(timeout, strlen(timeout), TIMEOUT_MAX_S, &seconds) ||
                             seconds == 0))
         return usage(err, "--timeout must be between 1 and 3600 seconds");
+    if (elapsed != NULL &&
+        !decimal_read(elapsed, strlen(elapsed), TIMEOUT_MAX_S * 1000, &passed))
+        return usage(err, "--elapsed must be between 0 and 3600000 milliseconds");
     oneshot.timeout_ms = (int64_t)seconds * 1000;
+    oneshot.elapsed_ms = (int64_t)passed;
     /* What is said is said to the one who started the hook. */
     if (n == 2 && strcmp(arguments[0], "push") == 0) {
         log_init("seawall-push", verbose);
@@ -113,8 +121,8 @@ run(char **arguments, int n, struct err *err)
         return usage(err, "only one of --foreground, --background and --one-shot can be given");
     if (one_shot)
         return run_one_shot(arguments, n, err);
-    if (timeout != NULL)
-        return usage(err, "--timeout goes with --one-shot");
+    if (timeout != NULL || elapsed != NULL)
+        return usage(err, "--timeout and --elapsed go with --one-shot");
     if (n == 1 && !foreground && !background && strcmp(arguments[0], "status") == 0)
         return run_verb(WIRE_STATUS, err);
     if (n == 1 && !foreground && !background && strcmp(arguments[0], "stop") == 0)

@@ -72,6 +72,7 @@ run(char **arguments, int n UNUSED, struct err *err)
         .standard_ms = STANDARD_MS,
         .late_code = exit_code(EXIT_SIDE_RESTORE, ERR_TRANSIENT),
         .start = true,
+        .alone = true,
     };
 
     if (promotion_has(hook.name, hook.path)) {
@@ -82,7 +83,7 @@ run(char **arguments, int n UNUSED, struct err *err)
     int64_t start_ms = clock_boot_ms();
     bool decided = false;
     int rc = one_shot ? HOOK_OFF : ask_agent(&hook, &decided, err);
-    if (rc < 0 && !decided && access("standby.signal", F_OK) == 0)
+    if (rc == HOOK_SILENT || (rc < 0 && !decided && access("standby.signal", F_OK) == 0))
         return hook_become_instead(&hook, start_ms, verbose, err);
     if (rc == HOOK_OFF)
         return hook_become(&hook, verbose, err);

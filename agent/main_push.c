@@ -4,6 +4,7 @@
  * PostgreSQL does not count what passes 125.
  */
 #include "agent/hook.h"
+#include "base/clock.h"
 #include "base/process.h"
 #include "config/program.h"
 
@@ -51,9 +52,13 @@ run(char **arguments, int n UNUSED, struct err *err)
         .standard_ms = STANDARD_MS,
         .late_code = exit_code(EXIT_SIDE_ARCHIVE, ERR_TRANSIENT),
         .start = true,
+        .alone = true,
     };
 
+    int64_t start_ms = clock_boot_ms();
     int rc = one_shot ? HOOK_OFF : hook_ask(&hook, &answer, &log_notices, err);
+    if (rc == HOOK_SILENT)
+        return hook_become_instead(&hook, start_ms, verbose, err);
     return rc == HOOK_OFF ? hook_become(&hook, verbose, err) : rc;
 }
 

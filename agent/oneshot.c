@@ -9,10 +9,15 @@
 #include "restore/standby.h"
 
 #define GRACE_MS 2000
+#define LEAST_MS 3000 /* left, however much has passed */
 
 static int64_t
 earlier(const struct oneshot *oneshot, int64_t now_ms, int64_t deadline_ms)
 {
+    int64_t whole_ms = deadline_ms - now_ms;
+
+    deadline_ms = now_ms + MAX_OF(whole_ms - oneshot->elapsed_ms,
+                                  MIN_OF(whole_ms, (int64_t)LEAST_MS));
     return oneshot->timeout_ms == 0 ? deadline_ms
                                     : MIN_OF(deadline_ms, now_ms + oneshot->timeout_ms);
 }

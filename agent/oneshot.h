@@ -12,6 +12,7 @@
 struct oneshot {
     const char *config; /* --config, or NULL */
     int64_t timeout_ms; /* at most this long; 0: as configured */
+    int64_t elapsed_ms; /* of what is configured this much has passed; some seconds are left */
 };
 
 /* Archive the file at `path`. 0 or -1. */

@@ -10,6 +10,8 @@
 #include <sys/socket.h>
 #include <sys/un.h>
 
+#include "base/clock.h"
+
 #define SYSTEM_DIRECTORY "/run/seawall"
 #define NAME_SIZE 64
 #define BACKLOG 128
@@ -156,6 +158,44 @@ rendezvous_lock(const struct rendezvous *rendezvous, const char *which, int *ret
     }
     *ret_fd = take_fd(&fd);
     return 0;
+}
+
+/* ---- the mark ---- */
+
+void
+rendezvous_mark(const struct rendezvous *rendezvous)
+{
+    char name[NAME_SIZE];
+    AUTO(fd)
+    int fd = openat(rendezvous->directory, name_of(rendezvous, "silent", name),
+                    O_WRONLY | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, S_IRUSR | S_IWUSR);
+
+    if (fd >= 0)
+        (void)futimens(fd, NULL);
+}
+
+enum rendezvous_mark
+rendezvous_look_mark(const struct rendezvous *rendezvous)
+{
+    char name[NAME_SIZE];
+    struct stat st;
+
+    if (fstatat(rendezvous->directory, name_of(rendezvous, "silent", name), &st,
+                AT_SYMLINK_NOFOLLOW) < 0)
+        return RENDEZVOUS_MARK_NONE;
+    int64_t age_ms = clock_real_us() / 1000 -
+                     ((int64_t)st.st_mtim.tv_sec * 1000 + st.st_mtim.tv_nsec / 1000000);
+    /* A mark of the future is from before the clock was set. */
+    return age_ms >= 0 && age_ms < RENDEZVOUS_MARK_MS ? RENDEZVOUS_MARK_FRESH
+                                                      : RENDEZVOUS_MARK_OLD;
+}
+
+void
+rendezvous_unmark(const struct rendezvous *rendezvous)
+{
+    char name[NAME_SIZE];
+
+    (void)unlinkat(rendezvous->directory, name_of(rendezvous, "silent", name), 0);
 }
 
 /* ---- sockets ---- */

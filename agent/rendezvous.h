@@ -63,6 +63,22 @@ bool rendezvous_is_mine(const struct rendezvous *rendezvous, const struct stat *
 /* Remove the name if it is this socket's. */
 void rendezvous_remove(const struct rendezvous *rendezvous, const struct stat *st);
 
+/*
+ * A mark for hooks: an agent was waited for in vain. It spares them the same wait for
+ * RENDEZVOUS_MARK_MS; an agent that lives takes it away. Nothing depends on it.
+ */
+#define RENDEZVOUS_MARK_MS 30000
+
+enum rendezvous_mark {
+    RENDEZVOUS_MARK_NONE,
+    RENDEZVOUS_MARK_FRESH,
+    RENDEZVOUS_MARK_OLD,
+};
+
+void rendezvous_mark(const struct rendezvous *rendezvous);
+enum rendezvous_mark rendezvous_look_mark(const struct rendezvous *rendezvous);
+void rendezvous_unmark(const struct rendezvous *rendezvous);
+
 /* May this connected peer ask us? Our own user and root may. */
 bool rendezvous_admits(int socket);
 

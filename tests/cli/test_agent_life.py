@@ -19,6 +19,10 @@ def finish(hook, timeout=60):
     return tap.Result(hook.returncode, out, err)
 
 
+def marks(place):
+    return sorted(place.runtime.glob("*.silent"))
+
+
 @tap.check("an agent that was killed is followed by another one")
 def _(t):
     place = Place(t)
@@ -49,19 +53,119 @@ def _(t):
     t.equal(place.fetched(), place.pgdata.segment(1), "bytes")
 
 
-@tap.check("a hook whose agent does not answer ends by its deadline as transient")
+@tap.check("a hook whose agent does not answer does without it, and its answer is true")
 def _(t):
     place = Place(t)
     place.push(1)
     agent = place.agent()
     with stopped(agent):
-        for result, code in ((place.push(1, "--timeout", "1"), 10),
-                             (place.fetch(1, "--timeout", "1"), 200)):
-            t.equal(result.code, code, "exit code")
-            t.contains(result.err, "the agent (process %d) did not answer" % agent, "message")
-        t.equal(place.fetched(), None, "nothing at the destination")
-    t.equal(place.push(1).code, 0, "when it runs again")
+        result = place.push(2, "--timeout", "4")
+        t.equal(result.code, 0, "push: " + result.err)
+        t.contains(result.err, "going on without an agent: the agent (process %d) has said nothing"
+                   % agent, "why")
+        t.contains(result.err, "kill -KILL %d" % agent, "what can be done")
+        t.true(object_path(place.store, place.pgdata.name(2)).exists(), "stored")
+        t.equal([f.suffix for f in marks(place)], [".silent"], "the next ones are told")
+        for result, code in ((place.push(3), 0), (place.fetch(1), 0), (place.fetch(9), 1)):
+            t.equal(result.code, code, "with the mark: " + result.err)
+            t.contains(result.err, "was silent when somebody waited for it last", "why")
+            if code == 0:
+                t.equal(marks(place) != [], True, "the mark stays")
+        os.utime(marks(place)[0], (1, 1))
+        result = place.fetch(1)
+        t.equal(result.code, 0, "with an old mark: " + result.err)
+        t.contains(result.err, "has said nothing for", "it is tried again")
+        t.equal(place.fetched(), place.pgdata.segment(1), "bytes")
+        (place.pgdata.wal / place.pgdata.name(2)).write_bytes(place.pgdata.segment(2, seed=1))
+        t.equal(place.push(2).code, 12, "other content under the name")
+    tap.wait_for(lambda: not marks(place), what="an agent that lives takes the mark away")
+    t.equal(place.push(4)[:], (0, "", ""), "when it runs again")
     t.equal(place.agent(), agent, "the agent")
+
+
+@tap.check("a silent agent and stores that do not answer: transient by the deadline")
+def _(t):
+    place = Place(t)
+    place.push(1)
+    agent = place.agent()
+    place.store.rename(place.dir / "away")
+    with stopped(agent):
+        for mark in (False, True):
+            for result, code in ((place.push(1, "--timeout", "2"), 10),
+                                 (place.fetch(1, "--timeout", "2"), 200)):
+                t.equal(result.code, code, "exit code: " + result.err)
+                t.contains(result.err, "going on without an agent", "message")
+            t.equal(place.fetched(), None, "nothing at the destination")
+
+
+@tap.check("a mark left by a silent agent that has died since hinders no new one")
+def _(t):
+    place = Place(t)
+    place.push(1)
+    agent = place.agent()
+    with stopped(agent):
+        t.equal(place.push(1, "--timeout", "2").code, 0, "push")
+        os.kill(agent, signal.SIGKILL)
+    place.gone(agent)
+    t.true(marks(place) != [], "the mark is there")
+    t.equal(place.push(2)[:], (0, "", ""), "by an agent")
+    t.true(place.agent() != agent, "another agent")
+    t.equal(marks(place), [], "no mark")
+
+
+@tap.check("an agent stopped in the middle of a request goes on after its hook did without it")
+def _(t):
+    bucket = t.enter(models3.Bucket())
+    place = Place(t)
+    place.more = models3.ENV
+    place.setup.write(stores=[bucket.store("a")])
+    t.equal(place.push(1).code, 0, "push")
+    agent = place.agent()
+
+    def held(exchange):
+        exchange.stall()
+        exchange.reply()
+
+    rule = bucket.fault(held, kind="put", key="*/wal/*", times=1)
+    place.pgdata.write_segment(2)
+    hook = place.start("seawall-push", "pg_wal/" + place.pgdata.name(2))
+    tap.wait_for(lambda: rule.hits, what="the agent sends")
+    time.sleep(1)   # it has told the hook to wait
+    with stopped(agent):
+        result = finish(hook)
+        t.equal(result.code, 0, "push: " + result.err)
+        t.contains(result.err, "has said nothing for", "why")
+        # both have put it: this one is done behind the other's
+        rule.lift()
+        tap.wait_for(lambda: rule.hits[0].ended, what="the put that was held")
+    tap.wait_for(lambda: not marks(place), what="the agent works again")
+    result = place.push(2)
+    t.equal((result.code, "warning" in result.err), (0, False), "again, by the agent: " + result.err)
+    t.equal(place.agent(), agent, "the agent")
+    keys = [k for k in bucket.keys() if place.pgdata.name(2) in k]
+    t.equal([len(bucket.versions(k)) for k in keys], [1], "versions")
+    t.equal(rule.hits[0].status(), 412, "the put that came late")
+    t.equal(place.fetch(2).code, 0, "fetch")
+    t.equal(place.fetched(), place.pgdata.segment(2), "bytes")
+
+
+@tap.check("an agent that is asked for a file and stopped places nothing when it goes on")
+def _(t):
+    place = Place(t)
+    place.push(1)
+    agent = place.agent()
+    with stopped(agent):
+        result = place.fetch(1, "--timeout", "4")
+        t.equal(result.code, 0, "fetch: " + result.err)
+        t.equal(place.fetched(), place.pgdata.segment(1), "bytes")
+        # what a server does with it
+        (place.pgdata.dir / XLOG).rename(place.pgdata.wal / place.pgdata.name(7))
+    tap.wait_for(lambda: not marks(place), what="the agent works again")
+    t.equal(place.fetch(1, path="pg_wal/elsewhere").code, 0, "a fetch by it")
+    t.equal(place.status()["waiting"], 0, "who waits")
+    t.equal(place.agent(), agent, "the agent")
+    t.equal(sorted(os.listdir(place.pgdata.wal)), sorted(
+        ["archive_status", "elsewhere", place.pgdata.name(1), place.pgdata.name(7)]), "pg_wal")
 
 
 @tap.check("a deadline of the configuration reaches the hook")

@@ -135,7 +135,7 @@ def _(t):
                     hit, end, _ = ended(place, process)
                 hits += hit
                 ends[end] += 1
-                if end not in (0,) + PUSH_CODES and end != -9:
+                if end not in (0,) + PUSH_CODES:
                     raise tap.Failure("the agent ended with %d" % end)
                 tap.stop_agents(place.runtime)
                 place.serve_well(before)
@@ -145,6 +145,26 @@ def _(t):
             dict(ends)))
         failures.tell()
         t.true(hits > len(cases) // 2, "faults were met")
+
+
+@tap.check("an agent that can read nothing any more, not its signals either, is ended by the first")
+def _(t):
+    faults.need()
+    place = Served(t, "p")
+    place.forget()
+    with failing_agent(place, ["--count"]) as process:
+        t.equal(place.serve(), (0, 0), "without a fault")
+        n = faults.counts_in(ended(place, process)[2])["read"]
+    hits = 0
+    for at in range(n - 3, n + 1):
+        for how in ("EIO", "half"):
+            place.forget()
+            with failing_agent(place, faults.options(faults.Fault("read", at, how, True))) as process:
+                answers = place.serve()
+                hit, end, _ = ended(place, process)
+            t.equal(end, 0, "its end, read %d of %d, %s, answers %s" % (at, n, how, answers))
+            hits += hit
+    t.true(hits > 0, "faults were met")
 
 
 @tap.check("any call of a hook that asks its agent, or has to start one, fails: its answer is true")
