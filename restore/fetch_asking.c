@@ -22,12 +22,17 @@ ask(struct fetch_task *task, struct fetch_source *source)
     const struct err *open_err = &task->options.archive->stores[source - task->sources].open_err;
     struct store_range whole = {.max_size = largest_object(task)};
     int64_t left = task->options.deadline_ms - clock_boot_ms();
+    bool proof = !task->options.ahead;
     bool impatient = task->n_sources > 1 || task->options.ahead;
     struct store_limits limits = {
         .deadline_ms = task->options.deadline_ms,
         .retry_ms = impatient ? MIN_OF(left, (int64_t)ROUND_RETRY_MS) : left,
     };
 
+    if (!proof)
+        whole.hope = STORE_HOPE_GUESS;
+    else if (task->options.doubted)
+        whole.hope = STORE_HOPE_ABSENT;
     source->answer = ANSWER_PENDING;
     source->press = task->press;
     source->deadline_ms = limits.deadline_ms;
@@ -40,7 +45,7 @@ ask(struct fetch_task *task, struct fetch_source *source)
     if (store_start_get(source->store, task->object_name, &whole, &limits, &source->task,
                         &source->err) < 0)
         source->answer = ANSWER_FAILED;
-    else if (task->options.doubted && !task->options.ahead)
+    else if (task->options.doubted && proof)
         fetch_ask_evidence(task, source);
 }
 

@@ -64,6 +64,7 @@ struct foresight {
     int64_t asked_ms;          /* the last time a segment was asked for */
     size_t sizes[AHEAD_SIZES]; /* of the last objects */
     size_t n_sizes;
+    bool near; /* the stores are to be told, once a question, that the end is near */
     bool more; /* the next one can be begun at once */
 };
 

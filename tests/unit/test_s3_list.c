@@ -12,7 +12,8 @@ static const struct scenario listing[] = {
      LIST,
      {{.status = 200, .body = PAGE("false", KEY("root/wal/a") KEY("root/wal/b"))}},
      .text = "wal/a wal/b",
-     .last = "GET /bucket?list-type=2&max-keys=3&prefix=root%2Fwal%2F&start-after=root%2Fwal%2F0 "},
+     .last = "GET /bucket?list-type=2&max-keys=3&prefix=root%2Fwal%2F"
+             "&start-after=root%2Fwal%2F0%21"},
     {"more names are said to follow",
      LIST,
      {{.status = 200, .body = PAGE("true", NEXT KEY("root/wal/a"))}},
@@ -78,7 +79,7 @@ static const struct scenario listing[] = {
       {.status = 200, .body = PAGE("false", KEY("root/wal/b"))}},
      .text = "wal/b",
      .n_requests = 2,
-     .last = "start-after=root%2Fwal%2Fa%20b "},
+     .last = "start-after=root%2Fwal%2Fa%20b%21"},
     {"a list cut off before its first key is asked for again",
      LIST,
      {{.status = 200, .body = PAGE("true", NEXT)},
