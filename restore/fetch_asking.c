@@ -224,7 +224,10 @@ give_up_late(struct fetch_task *task)
     }
 }
 
-/* One store after the other, the next one when the last has answered in vain or is slow. */
+/*
+ * One store after the other, the next one when the last has answered in vain or is slow. All of
+ * them must answer before a file is absent: where that is likely, they are asked at once.
+ */
 bool
 fetch_step_asking(struct fetch_task *task)
 {
@@ -240,7 +243,8 @@ fetch_step_asking(struct fetch_task *task)
 
     bool none_pending = fetch_count(task, ANSWER_PENDING) == 0;
     int64_t now_ms = clock_boot_ms();
-    if (!none_pending && now_ms < task->hedge_ms)
+    bool at_once = task->options.at_once && !task->options.ahead;
+    if (!none_pending && now_ms < task->hedge_ms && !(at_once && next_unasked(task) != NULL))
         return false;
     source = next_unasked(task);
     task->hedge_ms = now_ms + HEDGE_MS;

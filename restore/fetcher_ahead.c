@@ -58,6 +58,12 @@ ahead_doubts(const struct fetcher *fetcher, const struct wal_name *wal)
            wal_name_segment_number(wal, (uint32_t)sight->segment_size) >= sight->end;
 }
 
+bool
+ahead_is_standby(const struct fetcher *fetcher)
+{
+    return faccessat(fetcher->options.pgdata->directory, "standby.signal", F_OK, 0) == 0;
+}
+
 static bool
 is_last(const struct foresight *sight, const struct wal_name *wal)
 {
@@ -374,12 +380,6 @@ is_under_way(const struct fetcher *fetcher, uint64_t number)
     return false;
 }
 
-static bool
-is_standby(const struct fetcher *fetcher)
-{
-    return faccessat(fetcher->options.pgdata->directory, "standby.signal", F_OK, 0) == 0;
-}
-
 /*
  * At the end of recovery the server asks for the last segment once more, or twice (PostgreSQL 15
  * and later: next, last, next, last). A standby does not: it waits for the next one.
@@ -392,7 +392,7 @@ begin_last_again(struct fetcher *fetcher)
     if (!sight->has_last || sight->again == AGAIN_MAX || !sight->has_end ||
         sight->end != sight->last_number + 1 || sight->position < sight->last_number ||
         sight->position > sight->end || is_under_way(fetcher, sight->last_number) ||
-        is_standby(fetcher) || !may_begin(fetcher))
+        ahead_is_standby(fetcher) || !may_begin(fetcher))
         return false;
     sight->again++;
     begin(fetcher, sight->last.timeline, sight->last_number);
@@ -439,7 +439,7 @@ announce_end(struct fetcher *fetcher)
     if (!sight->near || !sight->has_end || sight->end > sight->position + NEAR_END)
         return;
     sight->near = false;
-    if (is_standby(fetcher))
+    if (ahead_is_standby(fetcher))
         return;
     for (size_t i = 0; i < archive->n_stores; i++)
         if (archive->stores[i].store != NULL)

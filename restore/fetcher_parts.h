@@ -105,6 +105,9 @@ void ahead_asked(struct fetcher *fetcher, const struct wal_name *wal);
 /* Does what is known say that there is no such segment? It is to be asked for all the same. */
 bool ahead_doubts(const struct fetcher *fetcher, const struct wal_name *wal);
 
+/* A standby asks for what is not there again and again; a recovery ends with it. */
+bool ahead_is_standby(const struct fetcher *fetcher);
+
 /* It is not there yet, and somebody waits. */
 void ahead_waited(struct fetcher *fetcher);
 

@@ -250,6 +250,26 @@ def _(t):
     t.true(len(rule.hits) > 3, "hits")
 
 
+@tap.check("what is probably nowhere is asked for in all stores at once, by a standby in turn")
+def _(t):
+    (a, b), setup, pgdata = buckets(t, 2, 6)
+    recover(t, setup, pgdata, range(1, 7))
+    tap.wait_for(lambda: spare(a) == 3 and spare(b) == 3, 60, "the end is known")
+    a.delay_s = b.delay_s = 0.5
+
+    def at_once(name):
+        seen = len(a.exchanges), len(b.exchanges)
+        t.equal(fetch(setup, pgdata, name)[:2], (1, None), name)
+        one, other = ([x for x in s3.exchanges[n:] if x.kind == "get" and x.key.endswith(name)][0]
+                      for s3, n in zip((a, b), seen))
+        return other.started < one.ended
+
+    t.true(at_once(pgdata.name(7)), "segment")
+    t.true(at_once("00000002.history"), "history")
+    (pgdata.dir / "standby.signal").touch()
+    t.true(not at_once(pgdata.name(7)), "standby")
+
+
 @tap.check("a slow store is busy with several segments at once")
 def _(t):
     (s3,), setup, pgdata = buckets(t, 1, 12)
