@@ -28,7 +28,7 @@ struct s3_task {
     bool clock_fixed;              /* the store's time was taken once */
     bool fresh;                    /* on a new connection: nothing else's answer comes there */
     struct http_lane *lane;        /* on a spare one, where such an answer is known; or NULL */
-    bool lost_lane;                /* a spare one brought what nobody asked for */
+    bool lost_lane;                /* a spare one brought nothing of use: no other one */
     bool reading_back;             /* put: the answer was good, the bytes are being proven */
     char last_key[S3_KEY_MAX + 1]; /* list: the keys asked for next sort after it */
     char mark[S3_KEY_MAX + 1];     /* list: of the attempt under way; empty: none */
@@ -382,6 +382,7 @@ on_answer(void *context)
         finish_good(at, response, verdict.outcome);
         return;
     }
+    at->lost_lane = at->lost_lane || at->lane != NULL;
     end_attempt(at);
     switch (verdict.next) {
     case S3_NEXT_READ_BACK:
