@@ -22,12 +22,17 @@ ask(struct fetch_task *task, struct fetch_source *source)
     const struct err *open_err = &task->options.archive->stores[source - task->sources].open_err;
     struct store_range whole = {.max_size = largest_object(task)};
     int64_t left = task->options.deadline_ms - clock_boot_ms();
+    bool proof = !task->options.ahead;
     bool impatient = task->n_sources > 1 || task->options.ahead;
     struct store_limits limits = {
         .deadline_ms = task->options.deadline_ms,
         .retry_ms = impatient ? MIN_OF(left, (int64_t)ROUND_RETRY_MS) : left,
     };
 
+    if (!proof)
+        whole.hope = STORE_HOPE_GUESS;
+    else if (task->options.doubted)
+        whole.hope = STORE_HOPE_ABSENT;
     source->answer = ANSWER_PENDING;
     source->press = task->press;
     source->deadline_ms = limits.deadline_ms;
@@ -40,7 +45,7 @@ ask(struct fetch_task *task, struct fetch_source *source)
     if (store_start_get(source->store, task->object_name, &whole, &limits, &source->task,
                         &source->err) < 0)
         source->answer = ANSWER_FAILED;
-    else if (task->options.doubted && !task->options.ahead)
+    else if (task->options.doubted && proof)
         fetch_ask_evidence(task, source);
 }
 
@@ -219,7 +224,10 @@ give_up_late(struct fetch_task *task)
     }
 }
 
-/* One store after the other, the next one when the last has answered in vain or is slow. */
+/*
+ * One store after the other, the next one when the last has answered in vain or is slow. All of
+ * them must answer before a file is absent: where that is likely, they are asked at once.
+ */
 bool
 fetch_step_asking(struct fetch_task *task)
 {
@@ -235,7 +243,8 @@ fetch_step_asking(struct fetch_task *task)
 
     bool none_pending = fetch_count(task, ANSWER_PENDING) == 0;
     int64_t now_ms = clock_boot_ms();
-    if (!none_pending && now_ms < task->hedge_ms)
+    bool at_once = task->options.at_once && !task->options.ahead;
+    if (!none_pending && now_ms < task->hedge_ms && !(at_once && next_unasked(task) != NULL))
         return false;
     source = next_unasked(task);
     task->hedge_ms = now_ms + HEDGE_MS;

@@ -203,8 +203,10 @@ fetch_task_new(const struct fetch_task_options *options, struct fetch_task **ret
         (struct object_owner){options->archive->settings->cluster, options->pgdata->system_id};
     task->wal = wal;
     /* The server asks for histories to learn that there are none. */
-    if (wal.kind == WAL_NAME_HISTORY)
+    if (wal.kind == WAL_NAME_HISTORY) {
         task->options.doubted = true;
+        task->options.at_once = true;
+    }
     task->n_sources = options->archive->n_stores;
     object_name_of_wal(&task->owner, &task->wal, task->object_name);
     task->placement = (struct placement){

@@ -37,6 +37,7 @@ struct fetch_task_options {
     int64_t deadline_ms;
     bool ahead;
     bool doubted; /* it is probably not there: evidence is asked for together with the file */
+    bool at_once; /* doubted, and somebody is in a hurry: all stores are asked at the same time */
 };
 
 /* Read %f by the grammar of wal_name.h. 0 or -1 (ERR_CONFIG). */

@@ -33,6 +33,7 @@ fetcher_begin(struct fetcher *fetcher, const struct wal_name *wal, enum errand_s
         .ahead = state == ERRAND_AHEAD,
         .doubted = ahead_doubts(fetcher, wal),
     };
+    options.at_once = options.doubted && !ahead_is_standby(fetcher);
     if (fetch_task_new(&options, &errand->task, err) < 0)
         return NULL;
     errand->state = state;

@@ -12,6 +12,7 @@
 #define WINDOW_MAX 64
 #define BACKWARD_MAX 1 /* from the checkpoint to its redo point; further back it is no recovery */
 #define AGAIN_MAX 2
+#define NEAR_END 8 /* segments: time enough to make connections */
 #define KEEP_MS (5 * 60 * 1000) /* what nobody asks for is not kept on the server's disk for ever \
                                  */
 #define LABEL_MAX 8192
@@ -55,6 +56,12 @@ ahead_doubts(const struct fetcher *fetcher, const struct wal_name *wal)
 
     return sight->has_end && wal->kind == WAL_NAME_SEGMENT &&
            wal_name_segment_number(wal, (uint32_t)sight->segment_size) >= sight->end;
+}
+
+bool
+ahead_is_standby(const struct fetcher *fetcher)
+{
+    return faccessat(fetcher->options.pgdata->directory, "standby.signal", F_OK, 0) == 0;
 }
 
 static bool
@@ -149,6 +156,7 @@ ahead_asked(struct fetcher *fetcher, const struct wal_name *wal)
     sight->started = true;
     sight->position = number;
     sight->asked_ms = clock_boot_ms();
+    sight->near = true;
     if (sight->has_end && number > sight->end)
         sight->has_end = false;
     drop_unwanted(fetcher);
@@ -384,8 +392,7 @@ begin_last_again(struct fetcher *fetcher)
     if (!sight->has_last || sight->again == AGAIN_MAX || !sight->has_end ||
         sight->end != sight->last_number + 1 || sight->position < sight->last_number ||
         sight->position > sight->end || is_under_way(fetcher, sight->last_number) ||
-        faccessat(fetcher->options.pgdata->directory, "standby.signal", F_OK, 0) == 0 ||
-        !may_begin(fetcher))
+        ahead_is_standby(fetcher) || !may_begin(fetcher))
         return false;
     sight->again++;
     begin(fetcher, sight->last.timeline, sight->last_number);
@@ -419,6 +426,26 @@ has_kept(const struct fetcher *fetcher)
     return false;
 }
 
+/*
+ * Absences must be proven soon, one after the other, while recovery waits. A standby asks for ever,
+ * and has time.
+ */
+static void
+announce_end(struct fetcher *fetcher)
+{
+    struct foresight *sight = &fetcher->sight;
+    const struct archive *archive = fetcher->options.archive;
+
+    if (!sight->near || !sight->has_end || sight->end > sight->position + NEAR_END)
+        return;
+    sight->near = false;
+    if (ahead_is_standby(fetcher))
+        return;
+    for (size_t i = 0; i < archive->n_stores; i++)
+        if (archive->stores[i].store != NULL)
+            store_expect_absence(archive->stores[i].store);
+}
+
 void
 ahead_advance(struct fetcher *fetcher)
 {
@@ -434,6 +461,7 @@ ahead_advance(struct fetcher *fetcher)
         return;
     }
     keep_memory(fetcher);
+    announce_end(fetcher);
     if (now_ms < sight->paused_until_ms || sight->backward > BACKWARD_MAX)
         return;
     if (!begin_last_again(fetcher))

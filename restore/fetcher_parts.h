@@ -64,6 +64,7 @@ struct foresight {
     int64_t asked_ms;          /* the last time a segment was asked for */
     size_t sizes[AHEAD_SIZES]; /* of the last objects */
     size_t n_sizes;
+    bool near; /* the stores are to be told, once a question, that the end is near */
     bool more; /* the next one can be begun at once */
 };
 
@@ -103,6 +104,9 @@ void ahead_asked(struct fetcher *fetcher, const struct wal_name *wal);
 
 /* Does what is known say that there is no such segment? It is to be asked for all the same. */
 bool ahead_doubts(const struct fetcher *fetcher, const struct wal_name *wal);
+
+/* A standby asks for what is not there again and again; a recovery ends with it. */
+bool ahead_is_standby(const struct fetcher *fetcher);
 
 /* It is not there yet, and somebody waits. */
 void ahead_waited(struct fetcher *fetcher);

@@ -119,7 +119,7 @@ ask(struct muster_work *work, struct slot *slot, struct err *err)
         .deadline_ms = MIN_OF(muster->deadline_ms, clock_boot_ms() + ONE_DEADLINE_MS),
         .retry_ms = ONE_RETRY_MS,
     };
-    struct store_range range = {0, size, size == 0 ? muster->max_bytes : size};
+    struct store_range range = {.size = size, .max_size = size == 0 ? muster->max_bytes : size};
 
     store_task_free(TAKE_PTR(slot->task));
     if (choose_store(work, slot, &slot->store) == MUSTER_END) {

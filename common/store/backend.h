@@ -27,6 +27,8 @@ struct store_ops {
     void (*abandon)(struct store_task *task);
     /* task->wake_ms has come (and was cleared). NULL for a backend that never sets it. */
     void (*wake)(struct store_task *task);
+    /* store_expect_absence(). May be NULL. */
+    void (*expect_absence)(struct store *store);
     /* Release the place and the store itself; store.c has released the name. */
     void (*close)(struct store *store);
 };

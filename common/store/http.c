@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/secret.h"
+#include "store/http_lane.h"
 #include "store/loop.h"
 
 #define CONNECT_TIMEOUT_MS 5000
@@ -457,6 +458,8 @@ http_start(struct store_loop *loop, const struct http_settings *settings,
         return -1;
     set_connection(http, settings);
     set_long(http, CURLOPT_FRESH_CONNECT, request->fresh);
+    if (request->lane != NULL)
+        set_pointer(http, CURLOPT_SHARE, request->lane->share);
     set_callbacks(http);
     if (set_request(http, request, err) < 0)
         return -1;

@@ -11,7 +11,7 @@
  * at the close of the connection or with the last of several lengths. What the server sends
  * behind that length belongs to no answer. If it comes late, libcurl takes it for the answer to the
  * next request on that connection: whoever believes an answer that does not prove itself asks for
- * a fresh connection.
+ * a fresh connection, or on one of which it is known what was asked there (http_lane.h).
  */
 #ifndef STORE_HTTP_H
 #define STORE_HTTP_H
@@ -19,6 +19,8 @@
 #include "base/buf.h"
 #include "store/backend.h"
 #include "store/http_head.h"
+
+struct http_lane;
 
 #define HTTP_REASON_SIZE 320
 #define HTTP_ERROR_BODY_MAX (64 * KIB) /* of an answer that is not 2xx; a longer one is dropped */
@@ -41,6 +43,7 @@ struct http_request {
     size_t max_body; /* of a 2xx answer */
     bool need_length;
     bool fresh; /* on a new connection, where no answer to anything else can be on its way */
+    struct http_lane *lane; /* on this connection apart; borrowed until http_free(). Or NULL */
     void (*done)(void *context); /* the end, from within the loop; may call http_free() */
     void *context;
 };

@@ -17,6 +17,7 @@ struct store_loop {
     CURLM *multi;
     struct store_task *tasks;
     uint64_t n_ended;
+    uint64_t n_numbers;
     struct pollfd *watched; /* borrowed */
     size_t n_watched;
 };
@@ -76,6 +77,12 @@ loop_same_put(const struct store_loop *loop, const struct store_task *task)
             other->backend != NULL && same_spans(other, task))
             return other;
     return NULL;
+}
+
+uint64_t
+loop_number(struct store_loop *loop)
+{
+    return ++loop->n_numbers;
 }
 
 void

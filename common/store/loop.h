@@ -40,6 +40,9 @@ void loop_remove(struct store_loop *loop, struct store_task *task);
 const struct store_task *loop_same_put(const struct store_loop *loop,
                                        const struct store_task *task);
 
+/* A number that this loop has not given before. */
+uint64_t loop_number(struct store_loop *loop);
+
 /* Abandon every task under way, of this store or (NULL) of all, and fail it with *err. */
 void loop_fail(struct store_loop *loop, const struct store *store, const struct err *err);
 

@@ -7,6 +7,7 @@
 
 #include "base/hex.h"
 #include "base/secret.h"
+#include "store/s3_spare.h"
 
 /* ---- the url: s3://bucket/root ---- */
 
@@ -242,6 +243,7 @@ s3_free(struct s3 *s3)
 {
     if (s3 == NULL)
         return;
+    s3_spares_done(s3);
     s3_credentials_done(&s3->credentials);
     for (size_t i = 0; i < s3->n_owned; i++) {
         secret_wipe(s3->owned[i], strlen(s3->owned[i]));
@@ -257,6 +259,12 @@ s3_close(struct store *store)
     s3_free((struct s3 *)(void *)store);
 }
 
+static void
+s3_expect_absence(struct store *store)
+{
+    s3_spares_fill((struct s3 *)(void *)store);
+}
+
 DEFINE_POINTER_CLEANUP(s3, struct s3, s3_free);
 
 int
@@ -267,6 +275,7 @@ s3_open(struct store_loop *loop, const struct store_config *config, struct store
         .start = s3_task_start,
         .abandon = s3_task_abandon,
         .wake = s3_task_wake,
+        .expect_absence = s3_expect_absence,
         .close = s3_close,
     };
     AUTO(s3) struct s3 *s3 = calloc(1, sizeof(*s3));

@@ -7,11 +7,22 @@
 
 #include "store/http.h"
 #include "store/s3_credentials.h"
+#include "store/s3_xml.h"
 
 #define S3_BUCKET_MAX 63
 #define S3_ROOT_MAX 400
 #define S3_HOST_MAX 255
 #define S3_OWNED_MAX 8
+#define S3_SPARES 3
+
+/* A connection that is kept for one question (s3_spare.h). */
+struct s3_spare {
+    struct s3 *s3;
+    struct http_lane *lane;    /* NULL: none */
+    struct http *http;         /* its first request, while that is under way */
+    bool ready;
+    char mark[S3_KEY_MAX + 1]; /* of that request */
+};
 
 struct s3 {
     struct store store;
@@ -30,7 +41,10 @@ struct s3 {
     struct s3_credentials credentials;
     bool credentials_loaded;
     int64_t clock_offset_us; /* what to add to our clock so that the store accepts it */
-    bool at_the_end; /* the last object asked for was not there */
+    bool at_the_end; /* the last object that somebody needed was not there */
+    bool unmarked;   /* lists do not tell what they answer, as far as is known */
+    bool spares_wanted;
+    struct s3_spare spares[S3_SPARES];
 
     char *owned[S3_OWNED_MAX];
     size_t n_owned;

@@ -4,19 +4,17 @@
 
 #include "base/clock.h"
 #include "base/retry.h"
-#include "base/secret.h"
+#include "store/http_lane.h"
 #include "store/loop.h"
 #include "store/s3.h"
 #include "store/s3_answer.h"
 #include "store/s3_digest.h"
 #include "store/s3_list.h"
-#include "store/s3_sign.h"
+#include "store/s3_request.h"
+#include "store/s3_spare.h"
 
 #define LIST_BODY_MAX (8 * MIB)
 #define OTHER_BODY_MAX HTTP_ERROR_BODY_MAX
-#define URL_MAX (8 * KIB)
-#define NUMBER_TEXT_SIZE 24
-#define EMPTY_SHA256 "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
 
 /* A task under way at an S3 store. */
 struct s3_task {
@@ -29,16 +27,11 @@ struct s3_task {
     bool reloaded;                 /* credentials were loaded anew once */
     bool clock_fixed;              /* the store's time was taken once */
     bool fresh;                    /* on a new connection: nothing else's answer comes there */
+    struct http_lane *lane;        /* on a spare one, where such an answer is known; or NULL */
+    bool lost_lane;                /* a spare one brought nothing of use: no other one */
     bool reading_back;             /* put: the answer was good, the bytes are being proven */
     char last_key[S3_KEY_MAX + 1]; /* list: the keys asked for next sort after it */
-};
-
-/* The texts a request points to. */
-struct request_texts {
-    char path[S3_BUCKET_MAX + S3_ROOT_MAX + STORE_NAME_MAX + 8];
-    char prefix[S3_ROOT_MAX + STORE_NAME_MAX + 2];
-    char range[2 * NUMBER_TEXT_SIZE + 8];
-    char max_keys[NUMBER_TEXT_SIZE];
+    char mark[S3_KEY_MAX + 1];     /* list: of the attempt under way; empty: none */
 };
 
 static void on_answer(void *context);
@@ -46,11 +39,18 @@ static void on_answer(void *context);
 /* ---- the end of a task ---- */
 
 static void
+end_attempt(struct s3_task *at)
+{
+    http_free(TAKE_PTR(at->http));
+    http_lane_free(TAKE_PTR(at->lane));
+}
+
+static void
 release(struct s3_task *at)
 {
     at->task->backend = NULL;
     at->task->wake_ms = 0;
-    http_free(at->http);
+    end_attempt(at);
     free(at);
 }
 
@@ -89,76 +89,6 @@ finish_failed(struct s3_task *at, const struct err *reason)
 
 /* ---- asking ---- */
 
-static int
-load_credentials(struct s3 *s3, struct err *err)
-{
-    AUTO(s3_credentials) struct s3_credentials fresh = {0};
-
-    if (s3_credentials_load(&s3->config, &fresh, err) < 0)
-        return -1;
-    s3->credentials = fresh;
-    s3->credentials_loaded = true;
-    return 0;
-}
-
-static void
-add_query(struct s3_request *request, const char *name, const char *value)
-{
-    request->query[request->n_query++] = (struct s3_pair){name, value};
-}
-
-static void
-describe_list(const struct s3_task *at, struct request_texts *texts, struct s3_request *request)
-{
-    const struct s3 *s3 = at->s3;
-
-    (void)snprintf(texts->path, sizeof(texts->path), "/%s",
-                   s3->config.path_style ? s3->bucket : "");
-    (void)snprintf(texts->prefix, sizeof(texts->prefix), "%s%s", s3->root, at->task->name);
-    (void)snprintf(texts->max_keys, sizeof(texts->max_keys), "%u", at->task->max);
-    add_query(request, "list-type", "2");
-    add_query(request, "max-keys", texts->max_keys);
-    if (texts->prefix[0] != '\0')
-        add_query(request, "prefix", texts->prefix);
-    if (at->last_key[0] != '\0')
-        add_query(request, "start-after", at->last_key);
-}
-
-static void
-describe_object(const struct s3_task *at, struct request_texts *texts, struct s3_request *request)
-{
-    const struct s3 *s3 = at->s3;
-    const struct store_range *range = &at->task->range;
-
-    (void)snprintf(texts->path, sizeof(texts->path), "/%s%s%s%s",
-                   s3->config.path_style ? s3->bucket : "", s3->config.path_style ? "/" : "",
-                   s3->root, at->task->name);
-    if (at->task->kind == TASK_PUT && !at->reading_back) {
-        request->method = "PUT";
-        request->payload_hash = at->payload_hash;
-        request->headers[request->n_headers++] = (struct s3_pair){"if-none-match", "*"};
-    } else if (at->task->kind == TASK_DELETE) {
-        request->method = "DELETE";
-    }
-    if (range->size > 0) {
-        (void)snprintf(texts->range, sizeof(texts->range), "bytes=%llu-%llu",
-                       (unsigned long long)range->offset,
-                       (unsigned long long)(range->offset + range->size - 1));
-        request->headers[request->n_headers++] = (struct s3_pair){"range", texts->range};
-    }
-}
-
-static int
-make_url(const struct s3 *s3, const struct s3_request *request, struct buf *ret_url,
-         struct err *err)
-{
-    if (buf_printf(ret_url, err, "%s://%s", s3->scheme, s3->host) != 0 ||
-        s3_encode(ret_url, request->path, true, err) < 0 ||
-        s3_encode_query(ret_url, request, err) < 0 || buf_text(ret_url, err) == NULL)
-        return err_set(err, ERR_INTERNAL, "could not write the url");
-    return 0;
-}
-
 static size_t
 put_size(const struct store_task *task)
 {
@@ -169,14 +99,31 @@ put_size(const struct store_task *task)
     return size;
 }
 
+/* Where absences are to be expected, the answer had better be one that is believed at once. */
+static void
+choose_connection(struct s3_task *at)
+{
+    struct s3 *s3 = at->s3;
+
+    enum store_hope hope = at->task->range.hope;
+
+    if (at->task->kind == TASK_GET && hope != STORE_HOPE_GUESS &&
+        (at->fresh || s3->at_the_end || hope == STORE_HOPE_ABSENT)) {
+        at->lane = at->lost_lane ? NULL : s3_spare_take(s3);
+        at->fresh = true;
+    }
+    if (at->task->kind == TASK_LIST && s3->at_the_end && s3->unmarked)
+        at->fresh = true;
+}
+
 static void
 describe_http(struct s3_task *at, struct http_request *ret)
 {
     const struct store_task *task = at->task;
 
-    if (at->s3->at_the_end && (task->kind == TASK_GET || task->kind == TASK_LIST))
-        at->fresh = true;
-    ret->fresh = at->fresh;
+    choose_connection(at);
+    ret->fresh = at->fresh && at->lane == NULL;
+    ret->lane = at->lane;
     ret->max_body = OTHER_BODY_MAX;
     ret->done = on_answer;
     ret->context = at;
@@ -207,41 +154,31 @@ describe_http(struct s3_task *at, struct http_request *ret)
 static int
 ask(struct s3_task *at, struct err *err)
 {
-    struct s3 *s3 = at->s3;
-    AUTO(buf) struct buf url = BUF_INIT(URL_MAX);
-    AUTO(secret_buf) struct buf headers = BUF_INIT(HTTP_HEAD_MAX);
-    struct request_texts texts = {0};
-    struct s3_request request = {
-        .method = "GET", .host = s3->host, .path = texts.path, .payload_hash = EMPTY_SHA256};
-    char date[S3_SIGN_DATE_SIZE];
+    struct store_task *task = at->task;
+    struct http_request http = {0};
+    struct s3_ask ask = {.verb = S3_GET, .name = task->name};
 
-    if (!s3->credentials_loaded && load_credentials(s3, err) < 0)
-        return -1;
-    if (at->task->kind == TASK_LIST)
-        describe_list(at, &texts, &request);
-    else
-        describe_object(at, &texts, &request);
-
-    struct s3_identity identity = {
-        .access_key_id = s3->credentials.access_key_id,
-        .secret_access_key = s3->credentials.secret_access_key,
-        .session_token =
-            s3->credentials.session_token[0] != '\0' ? s3->credentials.session_token : NULL,
-        .region = s3->config.region,
-        .service = "s3",
-    };
-    s3_sign_date(clock_real_us() + s3->clock_offset_us, date);
-    if (make_url(s3, &request, &url, err) < 0 ||
-        s3_sign(&request, &identity, date, &headers, err) < 0)
-        return -1;
-
-    const char *header_lines = buf_text(&headers, err);
-    if (header_lines == NULL)
-        return -1;
-    struct http_request http = {
-        .method = request.method, .url = (const char *)url.data, .headers = header_lines};
     describe_http(at, &http);
-    return http_start(s3->store.loop, &s3->http, &http, &at->http, err);
+    at->mark[0] = '\0';
+    switch (task->kind) {
+    case TASK_PUT:
+        ask.verb = at->reading_back ? S3_GET : S3_PUT;
+        ask.payload_hash = at->payload_hash;
+        break;
+    case TASK_GET:
+        ask.range = task->range;
+        break;
+    case TASK_LIST:
+        s3_list_mark(at->s3, at->last_key, task->name, at->mark);
+        ask.verb = S3_LIST;
+        ask.max = task->max;
+        ask.start_after = at->mark[0] != '\0' ? at->mark : at->last_key;
+        break;
+    case TASK_DELETE:
+        ask.verb = S3_DELETE;
+        break;
+    }
+    return s3_request_start(at->s3, &ask, &http, &at->http, err);
 }
 
 static void
@@ -296,19 +233,25 @@ set_list_start(struct s3_task *at)
 }
 
 static void
-take_list(struct s3_task *at, const struct buf *body, int64_t retry_after_ms, bool doubtful)
+take_list(struct s3_task *at, const struct buf *body, int64_t retry_after_ms, bool trusted)
 {
+    struct s3_list_asked asked = {.root = at->s3->root, .mark = at->mark, .trusted = trusted};
     struct err err = ERR_INIT;
-    bool more = false;
+    bool more = false, marked = false;
+    int rc = s3_list_read(at->task, &asked, body, at->last_key, &more, &marked, &err);
 
-    if (s3_list_read(at->task, at->s3->root, body, at->last_key, &more, &err) < 0) {
+    if (rc >= 0 && at->mark[0] != '\0')
+        at->s3->unmarked = !marked;
+    if (rc == S3_LIST_DOUBTED) {
+        at->fresh = true;
+        ask_or_fail(at);
+    } else if (rc < 0) {
         if (err.kind == ERR_TRANSIENT)
             ask_later(at, &err, retry_after_ms);
         else
             finish_failed(at, &err);
-    } else if (at->task->page.n_entries == 0 && (more || doubtful)) {
+    } else if (at->task->page.n_entries == 0 && more) {
         /* None of these keys was ours: the names asked for are further behind. */
-        at->fresh = at->fresh || !more;
         ask_or_fail(at);
     } else if (task_page_finish(at->task, more, &err) < 0) {
         finish_failed(at, &err);
@@ -335,7 +278,7 @@ reload_and_ask(struct s3_task *at, const struct err *reason)
     struct err err = ERR_INIT;
 
     /* If nothing can be loaded any more, what the store said is still the cause to report. */
-    if (at->reloaded || load_credentials(at->s3, &err) < 0) {
+    if (at->reloaded || s3_request_load_credentials(at->s3, &err) < 0) {
         finish_failed(at, reason);
         return;
     }
@@ -357,25 +300,42 @@ fix_clock_and_ask(struct s3_task *at, const struct http_head *head, const struct
     ask_again(at);
 }
 
+/*
+ * Is it known that the answer belongs to the request? "Nothing" may be the answer to an earlier
+ * one, come twice or late. On a spare connection that can only be a list, which has no ETag.
+ */
+static bool
+is_ours(struct s3_task *at, const struct http_response *response, int outcome)
+{
+    if (outcome == STORE_ABSENT && at->task->range.hope == STORE_HOPE_GUESS)
+        return true;
+    if (!response->reused)
+        return true;
+    if (at->lane == NULL)
+        return at->fresh || outcome == 0;
+    at->lost_lane = response->head.status < 300 && response->head.etag[0] == '\0';
+    return !at->lost_lane;
+}
+
 static void
 finish_good(struct s3_task *at, struct http_response *response, int outcome)
 {
     int64_t retry_after_ms = response->head.retry_after_ms;
-    bool doubtful = response->reused && !at->fresh;
 
     if (at->task->kind == TASK_LIST) {
         AUTO(buf) struct buf body = response->body;
+        bool trusted = at->fresh || !response->reused;
 
         response->body = BUF_INIT(0);
-        http_free(TAKE_PTR(at->http));
-        take_list(at, &body, retry_after_ms, doubtful);
+        end_attempt(at);
+        take_list(at, &body, retry_after_ms, trusted);
         return;
     }
     if (at->task->kind == TASK_GET) {
-        /* "Nothing" may be the answer to an earlier request, come twice or late. */
-        at->s3->at_the_end = outcome != 0;
-        if (outcome != 0 && doubtful) {
-            http_free(TAKE_PTR(at->http));
+        if (at->task->range.hope != STORE_HOPE_GUESS)
+            at->s3->at_the_end = outcome != 0;
+        if (!is_ours(at, response, outcome)) {
+            end_attempt(at);
             at->fresh = true;
             ask_or_fail(at);
             return;
@@ -422,7 +382,8 @@ on_answer(void *context)
         finish_good(at, response, verdict.outcome);
         return;
     }
-    http_free(TAKE_PTR(at->http));
+    at->lost_lane = at->lost_lane || at->lane != NULL;
+    end_attempt(at);
     switch (verdict.next) {
     case S3_NEXT_READ_BACK:
         at->reading_back = true;

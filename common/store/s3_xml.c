@@ -21,6 +21,7 @@ enum field_id {
     FIELD_TRUNCATED,
     FIELD_TOKEN,
     FIELD_ENCODING,
+    FIELD_START_AFTER,
     FIELD_KEY,
     FIELD_SIZE,
 };
@@ -57,6 +58,7 @@ static const struct field list_fields[] = {
     {.name = "IsTruncated", .id = FIELD_TRUNCATED, .max = 5},
     {.name = "NextContinuationToken", .id = FIELD_TOKEN, .max = S3_KEY_MAX * 2 - 1},
     {.name = "EncodingType", .id = FIELD_ENCODING, .max = 16},
+    {.name = "StartAfter", .id = FIELD_START_AFTER, .cut = true, .max = S3_KEY_MAX},
     {.name = "Key", .id = FIELD_KEY, .in_entry = true, .max = KEY_TEXT_MAX},
     {.name = "Size", .id = FIELD_SIZE, .in_entry = true, .max = 20},
 };
@@ -198,6 +200,9 @@ end_field(struct reader *reader)
         reader->url_encoded = text_is(reader, "url");
         if (!reader->url_encoded && size > 0)
             refuse(reader, "<EncodingType> is not known");
+        break;
+    case FIELD_START_AFTER:
+        memcpy(reader->list.start_after, reader->text, size + 1);
         break;
     case FIELD_KEY:
         memcpy(reader->key, reader->text, size + 1);
@@ -392,6 +397,8 @@ s3_list_parse(const void *body, size_t size, struct s3_list_sink *sink, struct s
     else if (check.list.next_token[0] == '\0')
         return err_set(err, ERR_CORRUPT, "the store's answer is cut without saying how to go on");
 
+    if (sink != NULL && sink->begin != NULL && sink->begin(sink, &check.list, err) != 0)
+        return -1;
     struct reader entries = {
         .document = &list_document, .url_encoded = check.url_encoded, .sink = sink};
     if (read_document(&entries, body, size, err) < 0)

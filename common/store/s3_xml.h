@@ -29,7 +29,11 @@ struct s3_error {
 /* False if the body is not an S3 <Error> document; ret is then zeroed. */
 bool s3_error_parse(const void *body, size_t size, struct s3_error *ret);
 
+struct s3_list;
+
 struct s3_list_sink {
+    /* What the list says of itself, before the first entry; 0 or -1 to stop. May be NULL. */
+    int (*begin)(struct s3_list_sink *sink, const struct s3_list *list, struct err *err);
     /*
      * One <Contents>, in document order; the key is decoded text of 1 to S3_KEY_MAX bytes,
      * no NUL in it and one behind it, but otherwise whatever the bucket holds. 0 or -1 to stop.
@@ -41,12 +45,14 @@ struct s3_list_sink {
 struct s3_list {
     bool truncated;
     char next_token[S3_KEY_MAX * 2]; /* not empty if truncated, else empty */
+    char start_after[S3_KEY_MAX + 1]; /* as asked for, if the store repeats that; else empty */
     uint32_t key_count;              /* <Contents> seen; <KeyCount> is ignored */
 };
 
 /*
  * A ListObjectsV2 result; keys in <EncodingType>url</EncodingType> are decoded. The sink is
- * called only when the document as a whole is well-formed and says whether and how it goes on.
+ * called only when the document as a whole is well-formed and says whether and how it goes on; it
+ * may be NULL.
  * 0 or -1: ERR_CORRUPT (not such a document), ERR_INTERNAL (memory), or the sink's error.
  */
 int s3_list_parse(const void *body, size_t size, struct s3_list_sink *sink, struct s3_list *ret,

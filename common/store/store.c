@@ -107,6 +107,13 @@ store_creates_exclusively(const struct store *store)
     return store->ops->creates_exclusively;
 }
 
+void
+store_expect_absence(struct store *store)
+{
+    if (store->ops->expect_absence != NULL)
+        store->ops->expect_absence(store);
+}
+
 /* ---- starting tasks ---- */
 
 static int

@@ -95,6 +95,12 @@ const char *store_place(const struct store *store);
  */
 bool store_creates_exclusively(const struct store *store);
 
+/*
+ * Gets of objects that are probably not there come soon: have connections ready on which their
+ * answers can be believed at once. Only a hint; costs nothing where it does not help.
+ */
+void store_expect_absence(struct store *store);
+
 /* ---- tasks ---- */
 
 /*
@@ -125,10 +131,17 @@ int store_start_put(struct store *store, const char *name, const struct span *sp
  * max_size bytes is ERR_CORRUPT. A range past the object's end gives what is there, perhaps
  * nothing. The length is checked against what the store announced.
  */
+enum store_hope {
+    STORE_HOPE_NONE,   /* nothing is known */
+    STORE_HOPE_ABSENT, /* it is probably not there: ask where that is believed at once */
+    STORE_HOPE_GUESS,  /* STORE_ABSENT need not be proven: it may be the answer to something else */
+};
+
 struct store_range {
     uint64_t offset;
     uint64_t size;
     uint64_t max_size;
+    enum store_hope hope;
 };
 
 int store_start_get(struct store *store, const char *name, const struct store_range *range,

@@ -5,6 +5,7 @@ import os
 import signal
 
 import models3
+import s3faults
 import seawall
 import tap
 from agents import XLOG
@@ -46,12 +47,14 @@ def ready(setup, pgdata, n, what="files ahead"):
     tap.wait_for(lambda: status(setup, pgdata)["ready"] >= n, 60, what)
 
 
-def buckets(t, n, last, **settings):
+def buckets(t, n, last, place=".", echoes="what was asked", **settings):
     """n fake services that have segments 1 to `last`."""
-    found = [t.enter(models3.Bucket()) for _ in range(n)]
-    setup = seawall.Setup(t.dir, [bucket.store("abc"[i]) for i, bucket in enumerate(found)],
+    found = [t.enter(models3.Bucket(echoes=echoes)) for _ in range(n)]
+    directory = t.dir / place
+    directory.mkdir(exist_ok=True)
+    setup = seawall.Setup(directory, [bucket.store("abc"[i]) for i, bucket in enumerate(found)],
                           **dict(FAST, **settings))
-    pgdata = seawall.Pgdata(t.dir / "data", segment_size=MIB)
+    pgdata = seawall.Pgdata(directory / "data", segment_size=MIB)
     for number in range(1, last + 1):
         path = pgdata.write_segment(number)
         t.equal(setup.push(pgdata, path, env=models3.ENV).code, 0, "push")
@@ -185,6 +188,88 @@ def _(t):
             t.equal(fetch(setup, pgdata, pgdata.name(5))[:2], (200, None), fault)
             bucket.behave(None)
     t.equal(fetch(setup, pgdata, pgdata.name(5))[:2], (1, None), "both say so")
+
+
+def earlier(s3, exchange):
+    """What was asked before on the connection of an exchange."""
+    return [(x.kind, x.key) for x in list(s3.exchanges)
+            if x.connection is exchange.connection and x.number < exchange.number]
+
+
+def spare(s3):
+    """How many connections have carried one list of everything and nothing else."""
+    with s3.lock:
+        carried = [[x for x in s3.exchanges if x.connection is c] for c in s3.connections]
+    return sum(len(xs) == 1 and xs[0].kind == "list" and xs[0].key == "root/"
+               and xs[0].ended is not None for xs in carried)
+
+
+def absent(t, s3, setup, pgdata, name):
+    """Ask for what is not there; what its connections carried before the question for it."""
+    begin = len(s3.exchanges)
+    code, data, err = fetch(setup, pgdata, name)
+    t.equal((code, data), (1, None), err)
+    return [earlier(s3, x) for x in s3.exchanges[begin:]
+            if x.kind == "get" and x.key.endswith(name)]
+
+
+@tap.check("near the end connections are made ready, and each absence is believed on one of them")
+def _(t):
+    (s3,), setup, pgdata = buckets(t, 1, 6)
+    recover(t, setup, pgdata, range(1, 7))
+    for name in (pgdata.name(7), pgdata.name(7), "00000002.history", "00000001.history"):
+        tap.wait_for(lambda: spare(s3) == 3, 60, "spare connections")
+        t.equal(absent(t, s3, setup, pgdata, name), [[("list", "root/")]], name)
+
+
+@tap.check("lists that do not say what they answer: absences are believed on new connections only")
+def _(t):
+    for echoes in ("nothing", "others"):
+        (s3,), setup, pgdata = buckets(t, 1, 6, place=echoes, echoes=echoes)
+        recover(t, setup, pgdata, range(1, 7))
+        for name in (pgdata.name(7), pgdata.name(7), "00000002.history"):
+            t.equal(absent(t, s3, setup, pgdata, name)[-1], [], name)
+        t.true(("list", "root/") in [(x.kind, x.key) for x in s3.exchanges], "one was tried")
+
+
+class Most:
+    """Dice that show the most."""
+
+    choice = staticmethod(max)
+
+
+@tap.check("a list that comes again on a spare connection is neither an object nor an absence")
+def _(t):
+    (s3,), setup, pgdata = buckets(t, 1, 6)
+    rule = s3.fault(s3faults.repeat(Most), kind="list", key="root/")
+    recover(t, setup, pgdata, range(1, 7))
+    tap.wait_for(lambda: spare(s3) == 3, 60, "spare connections")
+    t.equal(absent(t, s3, setup, pgdata, pgdata.name(7))[-1], [], "on a new connection")
+    path = pgdata.write_segment(7)
+    t.equal(setup.push(pgdata, path, env=models3.ENV).code, 0, "push")
+    (pgdata.dir / path).unlink()
+    recover(t, setup, pgdata, [7], "archived meanwhile")
+    t.true(len(rule.hits) > 3, "hits")
+
+
+@tap.check("what is probably nowhere is asked for in all stores at once, by a standby in turn")
+def _(t):
+    (a, b), setup, pgdata = buckets(t, 2, 6)
+    recover(t, setup, pgdata, range(1, 7))
+    tap.wait_for(lambda: spare(a) == 3 and spare(b) == 3, 60, "the end is known")
+    a.delay_s = b.delay_s = 0.5
+
+    def at_once(name):
+        seen = len(a.exchanges), len(b.exchanges)
+        t.equal(fetch(setup, pgdata, name)[:2], (1, None), name)
+        one, other = ([x for x in s3.exchanges[n:] if x.kind == "get" and x.key.endswith(name)][0]
+                      for s3, n in zip((a, b), seen))
+        return other.started < one.ended
+
+    t.true(at_once(pgdata.name(7)), "segment")
+    t.true(at_once("00000002.history"), "history")
+    (pgdata.dir / "standby.signal").touch()
+    t.true(not at_once(pgdata.name(7)), "standby")
 
 
 @tap.check("a slow store is busy with several segments at once")

@@ -395,16 +395,35 @@ both("C11", "a longer object", lambda: s3faults.alter(longer), kinds=(None, "get
 for _delta in (0, 4, -4):
     both("C11", "two lengths, the second %+d" % _delta, second_length(_delta), for_ever=(10, 200))
 
+def again(way, echoes, seeds):
+    """Fetches through an agent whose stores give some answers again."""
+    @scenario("C11: answers that come again, late (%s; lists echo %s): what is there is never called "
+              "absent" % (way, echoes))
+    def _(t):
+        for seed in seeds:
+            dice = random.Random("%s %s %d" % (way, echoes, seed))
+            bench = Bench(sub(t, make(t, "agent-%d" % seed)), agent=True,
+                          spool_max=dice.choice([0, "16MiB"]), bucket=dict(echoes=echoes),
+                          **AMPLE)
+            prepare(bench)
+            bench.s3.fault(s3faults.repeat(dice, way), kind="get list")
+            newest = 3
+            for _ in range(25):
+                bench.fetch(dice.choice([newest + 1, newest + 1, newest, "00000002.history"]))
+                if dice.random() < 0.15:
+                    newest += 1
+                    bench.push(newest, agent=False)
+            bench.check()
+
+
+for _way in ("same", "anew", "without ids", "older"):
+    again(_way, "what was asked", range(40 if LONG else 3))
+again("same", "nothing", range(40 if LONG else 2))
+again("same", "others", range(40 if LONG else 2))
+
+
 @scenario("C11: answers that come again, late: what is there is never called absent")
 def _(t):
-    for seed in range(4):
-        dice = random.Random(seed)
-        bench = Bench(sub(t, make(t, "agent-%d" % seed)), agent=True, spool_max=0, **AMPLE)
-        prepare(bench)
-        bench.s3.fault(s3faults.repeat(dice), kind="get list")
-        for _ in range(25):
-            bench.fetch(dice.choice([4, 4, 3]))
-        bench.check()
     bench = Bench(sub(t, make(t, "alone")), **AMPLE)
     prepare(bench)
     rule = bench.s3.fault(s3faults.repeat(random.Random(5)))

@@ -238,6 +238,7 @@ class Connection:
     def __init__(self, bucket, sock):
         self.bucket, self.sock, self.buffer = bucket, sock, b""
         self.over = False       # no further request
+        self.past = []          # answers that went out, if an act keeps them
         self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
     def handshake(self):
@@ -336,7 +337,8 @@ class Bucket(contextlib.AbstractContextManager):
     for a get of what is not there, as without ListBucket. condition: what becomes of
     If-None-Match: "kept", or "ignored". keeps_hidden: a delete marker does not free its key.
 versioned: a delete leaves a marker, a put over something leaves it underneath. clock_s: its
-    clock is ahead so far. stale: what was stored is not listed. delay_s: it
+    clock is ahead so far. stale: what was stored is not listed. echoes: whether a list repeats the
+    start-after it was asked with: "what was asked", "nothing", or "others" (another). delay_s: it
     thinks so long before each answer. spoils: it stores other bytes than it got. exists=False:
     every request is answered with NoSuchBucket. receive_buffer: bytes the kernel may take ahead. credentials: {id: secret or (secret, token)}."""
 
@@ -344,7 +346,7 @@ versioned: a delete leaves a marker, a put over something leaves it underneath. 
                  certificate=None, ca_file=None, tls=None, host="127.0.0.1", **properties):
         self.name, self.region, self.root, self.versioned = name, region, root, versioned
         self.forbids, self.condition, self.keeps_hidden = (), "kept", False
-        self.clock_s, self.stale, self.delay_s = 0, False, 0
+        self.clock_s, self.stale, self.delay_s, self.echoes = 0, False, 0, "what was asked"
         self.spoils, self.exists, self.receive_buffer = False, True, None
         self.credentials = {ACCESS: SECRET}
         for key, value in properties.items():
@@ -731,7 +733,11 @@ versioned: a delete leaves a marker, a put over something leaves it underneath. 
                 continue
             if key.encode() > after:
                 rows.append((key, version.size))
-        return list_answer(self.name, prefix, rows[:most], len(rows) > most, most)
+        echo = query.get("start-after") if self.echoes != "nothing" else None
+        if echo and self.echoes == "others":
+            echo = echo[::-1]
+        extra = "<StartAfter>%s</StartAfter>" % xml.sax.saxutils.escape(echo) if echo else ""
+        return list_answer(self.name, prefix, rows[:most], len(rows) > most, most, extra)
 
 
 def list_answer(bucket, prefix, rows, more, most=1000, extra=""):

@@ -285,16 +285,28 @@ def append(data):
 
 
 @act
-def repeat(dice):
+def repeat(dice, way="same"):
     """The answer comes once, twice or three times, the later ones some milliseconds late: if the
-    connection is kept, they stand before the answer to the next request."""
+    connection is kept, they stand before the answer to the next request. way: "same" to the byte;
+    "anew": the request is done each time, with an id of its own; "without ids"; "older": any answer
+    that this connection has had comes again."""
     def run(x):
-        raw = x.perform().raw()
-        x.reply()
-        for _ in range(dice.choice([0, 1, 1, 2])):
+        answer = x.perform()
+        if way == "without ids":
+            answer.set("x-amz-request-id", None)
+        x.send(answer.raw())
+        x.connection.past.append(answer.raw())
+        x.whole = True      # whoever has it may close the connection
+        for i in range(dice.choice([0, 1, 1, 2])):
             time.sleep(dice.choice([0, 0.001, 0.003, 0.01]))
-            x.connection.send(raw)
-        x.whole = True
+            again = answer.raw()
+            if way == "anew":
+                other = x.bucket.perform(x)
+                other.set("x-amz-request-id", "%08X-%d" % (x.number, i))
+                again = other.raw()
+            elif way == "older":
+                again = dice.choice(x.connection.past)
+            x.connection.send(again)
     return run
 
 

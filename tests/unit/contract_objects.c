@@ -116,7 +116,8 @@ a_range_gives_what_is_there(void **state)
 
     assert_int_equal(put(bench, "x", "0123456789"), 0);
     for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
-        struct store_range range = {cases[i].offset, cases[i].size, 1000};
+        struct store_range range = {
+            .offset = cases[i].offset, .size = cases[i].size, .max_size = 1000};
 
         expect_bytes(bench, "x", &range, text_span(cases[i].expected));
     }
@@ -126,19 +127,22 @@ static void
 more_than_was_allowed_is_refused(void **state)
 {
     static const struct {
-        struct store_range range;
+        uint64_t offset, size, max_size;
         int expected;
     } cases[] = {
-        {{0, 0, 10}, 0}, {{0, 0, 9}, -1}, {{0, 0, 0}, -1}, {{2, 4, 4}, 0},
-        {{2, 4, 3}, -1}, {{8, 9, 2}, 0},  {{8, 2, 1}, -1}, {{20, 5, 5}, 0},
+        {0, 0, 10, 0}, {0, 0, 9, -1}, {0, 0, 0, -1}, {2, 4, 4, 0},
+        {2, 4, 3, -1}, {8, 9, 2, 0},  {8, 2, 1, -1}, {20, 5, 5, 0},
     };
     const struct bench *bench = *state;
 
     assert_int_equal(put(bench, "x", "0123456789"), 0);
     for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+        struct store_range range = {.offset = cases[i].offset,
+                                    .size = cases[i].size,
+                                    .max_size = cases[i].max_size};
         struct err err = ERR_INIT;
 
-        assert_int_equal(get_outcome(bench, "x", &cases[i].range, &err), cases[i].expected);
+        assert_int_equal(get_outcome(bench, "x", &range, &err), cases[i].expected);
         assert_int_equal(err.kind, cases[i].expected < 0 ? ERR_CORRUPT : ERR_NONE);
     }
 }
@@ -204,9 +208,10 @@ a_large_object_comes_back_whole_and_in_parts(void **state)
         store_start_put(bench->store, name_of(bench, "large"), spans, 2, &within, &task, &err), 0);
     assert_int_equal(wait_for(bench, task, &err), 0);
     expect_bytes(bench, "large", &whole, (struct span){bytes, LARGE});
-    const struct store_range part = {3 * MIB + 1, 2 * MIB + 3, 2 * MIB + 3};
+    const struct store_range part = {
+        .offset = 3 * MIB + 1, .size = 2 * MIB + 3, .max_size = 2 * MIB + 3};
     expect_bytes(bench, "large", &part, (struct span){bytes + 3 * MIB + 1, 2 * MIB + 3});
-    const struct store_range tail = {LARGE - 5, 100, 100};
+    const struct store_range tail = {.offset = LARGE - 5, .size = 100, .max_size = 100};
     expect_bytes(bench, "large", &tail, (struct span){bytes + LARGE - 5, 5});
 }
 
