@@ -42,10 +42,9 @@ item_done(struct part_item *item)
     free(item->bytes);
 }
 
-/* Room for one more item, which is then the caller's to fill; n_items counts it afterwards. */
+/* One more item, the last_item() now, which is the caller's to fill. 0 or -1. */
 static int
-next_item(struct part *part, struct walk_directory *directory, const char *name,
-          struct part_item **ret_item, struct err *err)
+add_item(struct part *part, struct walk_directory *directory, const char *name, struct err *err)
 {
     if (part->n_items == part->capacity) {
         size_t capacity = MAX_OF(part->capacity * 2, (size_t)FIRST_CAPACITY);
@@ -63,8 +62,13 @@ next_item(struct part *part, struct walk_directory *directory, const char *name,
     if (directory != NULL)
         item->directory = walk_directory_hold(directory);
     part->n_items++;
-    *ret_item = item;
     return 0;
+}
+
+static struct part_item *
+last_item(const struct part *part)
+{
+    return &part->items[part->n_items - 1];
 }
 
 /* Does one more item of this cost fit? An empty part takes anything that fits at all. */
@@ -95,7 +99,6 @@ count_item(struct part *part, struct part_item *item, size_t cost)
 int
 part_add(struct part *part, const struct walk_entry *entry, struct err *err)
 {
-    struct part_item *item = NULL;
     size_t cost = header_cost(entry->directory, entry->name);
     uint64_t size = entry->is_directory ? 0 : (uint64_t)entry->st.st_size;
 
@@ -104,8 +107,9 @@ part_add(struct part *part, const struct walk_entry *entry, struct err *err)
     cost += (size_t)size + tar_padding(size);
     if (!fits(part, entry->directory, cost))
         return PART_FULL;
-    if (next_item(part, entry->directory, entry->name, &item, err) < 0)
+    if (add_item(part, entry->directory, entry->name, err) < 0)
         return -1;
+    struct part_item *item = last_item(part);
     item->kind = entry->is_directory ? PART_DIRECTORY : PART_FILE;
     item->st = entry->st;
     item->relation = entry->relation;
@@ -118,12 +122,12 @@ int
 part_add_bytes(struct part *part, const char *path, uint8_t *bytes, size_t size, struct err *err)
 {
     AUTO(ptr) uint8_t *owned = bytes;
-    struct part_item *item = NULL;
 
     if (size > PART_SIZE_MAX / 2)
         return err_set(err, ERR_INTERNAL, "\"%s\" is too large for the backup", path);
-    if (next_item(part, NULL, path, &item, err) < 0)
+    if (add_item(part, NULL, path, err) < 0)
         return -1;
+    struct part_item *item = last_item(part);
     item->kind = PART_BYTES;
     item->bytes = TAKE_PTR(owned);
     item->st.st_size = (off_t)size;
@@ -138,10 +142,9 @@ part_add_bytes(struct part *part, const char *path, uint8_t *bytes, size_t size,
 int
 part_add_end(struct part *part, struct err *err)
 {
-    struct part_item *item = NULL;
-
-    if (next_item(part, NULL, "", &item, err) < 0)
+    if (add_item(part, NULL, "", err) < 0)
         return -1;
+    struct part_item *item = last_item(part);
     item->kind = PART_END;
     count_item(part, item, END_SIZE);
     return 0;
@@ -182,7 +185,6 @@ int
 part_add_piece(struct part *part, const struct walk_entry *entry, struct part_source *source,
                uint64_t *offset, struct err *err)
 {
-    struct part_item *item = NULL;
     size_t cost = *offset == 0 ? header_cost(entry->directory, entry->name) : 0;
     uint64_t left = (uint64_t)entry->st.st_size - *offset;
 
@@ -192,8 +194,9 @@ part_add_piece(struct part *part, const struct walk_entry *entry, struct part_so
     uint64_t length = left;
     if (left + tar_padding(left) > room)
         length = room / PART_PIECE_ALIGN * PART_PIECE_ALIGN;
-    if (next_item(part, entry->directory, entry->name, &item, err) < 0)
+    if (add_item(part, entry->directory, entry->name, err) < 0)
         return -1;
+    struct part_item *item = last_item(part);
     atomic_fetch_add(&source->references, 1);
     item->kind = PART_PIECE;
     item->source = source;

