@@ -37,6 +37,9 @@ struct store {
     struct store_loop *loop;
     char *name;  /* set by store_open() */
     char *place; /* set by the backend, malloc()ed */
+    bool clock_taken; /* store_clock_taken(): not told yet */
+    int64_t clock_ours_us;
+    int64_t clock_theirs_us;
 };
 
 struct store_task {

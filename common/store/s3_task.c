@@ -352,7 +352,10 @@ fix_clock_and_ask(struct s3_task *at, const struct http_head *head, const struct
         return;
     }
     at->clock_fixed = true;
-    at->s3->clock_offset_us = head->date_s * 1000000 - clock_real_us();
+    at->s3->store.clock_taken = true;
+    at->s3->store.clock_ours_us = clock_real_us();
+    at->s3->store.clock_theirs_us = head->date_s * 1000000;
+    at->s3->clock_offset_us = at->s3->store.clock_theirs_us - at->s3->store.clock_ours_us;
     at->task->err = *reason;
     ask_again(at);
 }

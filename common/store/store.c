@@ -403,6 +403,17 @@ store_task_clock_skew(const struct store_task *task, int64_t *ret_skew_s)
     return task->skew_known;
 }
 
+bool
+store_clock_taken(struct store *store, int64_t *ret_ours_us, int64_t *ret_theirs_us)
+{
+    bool taken = store->clock_taken;
+
+    store->clock_taken = false;
+    *ret_ours_us = store->clock_ours_us;
+    *ret_theirs_us = store->clock_theirs_us;
+    return taken;
+}
+
 unsigned
 store_task_attempts(const struct store_task *task)
 {

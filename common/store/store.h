@@ -180,6 +180,12 @@ const struct store_page *store_task_page(const struct store_task *task);
 /* The store's clock minus ours, in seconds, if an answer told (S3: Date header). */
 bool store_task_clock_skew(const struct store_task *task, int64_t *ret_skew_s);
 
+/*
+ * Has the store refused our clock, so that its own is used for requests, since this was asked
+ * last? Then both times, microseconds since 1970.
+ */
+bool store_clock_taken(struct store *store, int64_t *ret_ours_us, int64_t *ret_theirs_us);
+
 /* How many attempts it took, for a log that counts retries once. */
 unsigned store_task_attempts(const struct store_task *task);
 

@@ -174,13 +174,20 @@ the_stores_clock_is_taken_once_and_remembered(void **state UNUSED)
     struct err err = ERR_INIT;
     struct site site;
     int64_t skew_s = 0;
+    int64_t ours_us = 0;
+    int64_t theirs_us = 0;
 
     site_open(&site, steps, ARRAY_SIZE(steps), NULL);
+    assert_false(store_clock_taken(site.store, &ours_us, &theirs_us));
     AUTO(store_task) struct store_task *task = begin_get(&site, "x", 30000, 0);
     assert_int_equal(store_task_wait(site.loop, task, &err), 0);
     assert_int_equal(store_task_attempts(task), 2);
     assert_true(store_task_clock_skew(task, &skew_s));
     assert_true(skew_s < -86400);
+    assert_true(store_clock_taken(site.store, &ours_us, &theirs_us));
+    assert_true(theirs_us == INT64_C(1606059360) * 1000000);
+    assert_true(ours_us > theirs_us);
+    assert_false(store_clock_taken(site.store, &ours_us, &theirs_us));
     store_task_free(TAKE_PTR(task));
     assert_int_equal(get(&site, &err), 0);
     assert_false(request_has(&site, 0, "x-amz-date: 20201122T15"));
