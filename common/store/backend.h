@@ -65,6 +65,7 @@ struct store_task {
     size_t page_last; /* where the name added last begins */
     bool skew_known;
     int64_t skew_s;
+    char deletion[STORE_DELETION_SIZE]; /* STORE_DELETED: what is known of it */
 
     void *backend;           /* what the backend needs while the task is under way */
     struct store_task *next; /* the loop's list of tasks under way */
@@ -75,6 +76,9 @@ void task_end(struct store_task *task, int outcome);
 
 /* End a task as failed, with what is in *err; the store's name is put in front. */
 void task_fail(struct store_task *task, const struct err *err);
+
+/* What a store may tell of a delete marker that hides the object; "" and 0: nothing. */
+void task_note_deletion(struct store_task *task, const char *version_id, int64_t date_s);
 
 /* What a failure of this task is called: `could not read "wal/x"`. Returns ret_text. */
 #define TASK_TEXT_SIZE (STORE_NAME_MAX + 64)

@@ -364,6 +364,8 @@ static void
 finish_good(struct s3_task *at, struct http_response *response, int outcome)
 {
     int64_t retry_after_ms = response->head.retry_after_ms;
+
+    task_note_deletion(at->task, response->head.version_id, response->head.modified_s);
     bool doubtful = response->reused && !at->fresh;
 
     if (at->task->kind == TASK_LIST) {
