@@ -121,8 +121,15 @@ agent_halves_advance(struct agent *agent)
 bool
 agent_halves_take(struct agent *agent, struct answer *ret)
 {
-    return (agent->pusher != NULL && pusher_take_answer(agent->pusher, ret)) ||
-           (agent->fetcher != NULL && fetcher_take_answer(agent->fetcher, ret));
+    if (agent->pusher != NULL && pusher_take_answer(agent->pusher, ret)) {
+        archive_notice_clocks(agent->writing, &ret->notices.notices);
+        return true;
+    }
+    if (agent->fetcher != NULL && fetcher_take_answer(agent->fetcher, ret)) {
+        archive_notice_clocks(agent->reading, &ret->notices.notices);
+        return true;
+    }
+    return false;
 }
 
 int64_t

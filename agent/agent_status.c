@@ -33,6 +33,7 @@ add_stores(struct json *json, const struct agent *agent, const struct pusher_sta
         add_text(json, "lag_oldest", lag->oldest);
         add_time(json, "lag_since", lag->since_us);
         add_text(json, "error", lag->error);
+        add_text(json, "conflict", lag->conflict);
         json_close(json);
     }
     json_close(json);

@@ -82,6 +82,10 @@ judge_store(struct status *status, const struct status_store *store)
     } else if (store->look_error[0] != '\0' && status->verdict < STATUS_AWAY) {
         status->verdict = STATUS_AWAY;
         (void)snprintf(status->why, sizeof(status->why), "%s", store->look_error);
+    } else if (store->conflict[0] != '\0' && status->verdict == STATUS_OK) {
+        status->verdict = STATUS_FAILING;
+        (void)snprintf(status->why, sizeof(status->why), "store \"%s\" disagrees with the others",
+                       store->name);
     }
 }
 

@@ -77,6 +77,7 @@ struct status_store {
     char lag_oldest[STATUS_TEXT_SIZE];
     int64_t lag_us;
     char error[STATUS_TEXT_SIZE];
+    char conflict[STATUS_TEXT_SIZE]; /* a file that it has other content of; or "" */
     /* what the store itself says */
     bool looked;
     char newest[WAL_NAME_SIZE];
@@ -86,7 +87,8 @@ struct status_store {
 
 enum status_verdict {
     STATUS_OK,
-    STATUS_FAILING, /* the last attempt failed, and files wait; still within the objective */
+    STATUS_FAILING, /* the last attempt failed, and files wait, or stores disagree; still within the
+                     * objective */
     STATUS_AWAY,    /* a store did not answer (only when they are asked) */
     STATUS_BEHIND,  /* a file waits, or a store lags, for longer than objectives.rpo */
 };

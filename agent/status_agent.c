@@ -69,6 +69,7 @@ take_stores(struct status *status, const struct json_t *stores)
             take_text(from, "lag_oldest", store->lag_oldest);
             take_time(from, "lag_since", &store->lag_us);
             take_text(from, "error", store->error);
+            take_text(from, "conflict", store->conflict);
         }
     }
 }

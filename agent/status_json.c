@@ -95,6 +95,7 @@ add_store(struct json *json, const struct status_store *store)
     add_text(json, "lag_oldest", store->lag_oldest);
     add_time(json, "lag_since", store->lag_us);
     add_text(json, "error", store->error);
+    add_text(json, "conflict", store->conflict);
     json_add_bool(json, "asked", store->looked);
     add_text(json, "newest", store->newest);
     add_time(json, "newest_time", store->newest_us);

@@ -133,6 +133,11 @@ print_stores(const struct status *status)
         (void)printf("%-20s  %-24s  %s\n", store->name, lag, newest);
         if (store->error[0] != '\0')
             (void)printf("    %s\n", store->error);
+        if (store->conflict[0] != '\0')
+            (void)printf("    disagrees about %s\n"
+                         "    Find out which server's content is wanted (runbook, \"Exit 12\"), "
+                         "remove\n    the other copy, and run \"seawall sync\".\n",
+                         store->conflict);
         if (store->look_error[0] != '\0')
             (void)printf("    %s\n", store->look_error);
     }

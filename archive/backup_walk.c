@@ -316,6 +316,11 @@ judge(struct backup_walk *walk, struct walk_entry *entry, struct err *err)
         return judge_directory(walk, entry, err);
     if (frame->kind == KIND_TABLESPACE)
         return PASS_OVER;
+    /* A server that finds "pg_tblspc/16384" to be no directory does not recover. */
+    if (frame->kind == KIND_TABLESPACES && S_ISREG(mode)) {
+        notice_skipped(walk, entry, "a file among tablespaces");
+        return PASS_OVER;
+    }
     if (S_ISREG(mode))
         return wanted_file(frame, entry) ? 0 : PASS_OVER;
     if (!S_ISLNK(mode) && !backup_exclude_file(entry->name))

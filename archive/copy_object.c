@@ -207,8 +207,9 @@ take_compared(struct copy_object *copy)
     if (rc == 0) {
         compare(copy);
     } else if (rc == STORE_DELETED) {
-        (void)err_set(&err, ERR_CONFLICT, "store \"%s\" has a deleted \"%s\" and takes no new one",
-                      store, copy->name);
+        (void)err_set(&err, ERR_CONFLICT,
+                      "store \"%s\" has a deleted \"%s\" and takes no new one: %s hides it", store,
+                      copy->name, store_task_deletion(copy->target));
         end(copy, COPY_OBJECT_DIFFERENT, &err);
     } else if (rc > 0) {
         (void)err_set(&err, ERR_TRANSIENT, "store \"%s\" said that it has \"%s\", and then that "

@@ -34,5 +34,7 @@ push_file(struct archive *archive, const struct pgdata *pgdata, const char *path
     };
     if (delivery_new(archive, gates, DELIVERY_ALL, &packed, &delivery, err) < 0)
         return -1;
-    return delivery_run(delivery, deadline_ms, notices, err);
+    int rc = delivery_run(delivery, deadline_ms, notices, err);
+    archive_notice_clocks(archive, notices);
+    return rc;
 }

@@ -20,6 +20,14 @@ pusher_note_error(struct pusher *pusher, const struct err *err)
 }
 
 void
+pusher_note_conflict(struct pusher *pusher, size_t store, const char *file, const struct err *err)
+{
+    if (err->kind == ERR_CONFLICT)
+        (void)snprintf(pusher->stores[store].conflict, sizeof(pusher->stores[store].conflict),
+                       "\"%s\": %.*s", file, TOLD_MAX - WAL_NAME_SIZE, err->text);
+}
+
+void
 pusher_lag_add(struct pusher *pusher, size_t store, const struct lag_file *file,
                const struct err *why)
 {

@@ -62,6 +62,7 @@ struct pusher_lag {
     char oldest[WAL_NAME_SIZE];   /* "" if none */
     int64_t since_us;             /* when the oldest was acknowledged by the others; wall clock */
     char error[256];              /* why, "" if it is only under way */
+    char conflict[256];           /* the last file that it has other content of, and more; or "" */
 };
 
 struct pusher_status {

@@ -73,6 +73,7 @@ give_up(struct healing *healing, const struct err *why)
     notice_err(&pusher->news.notices, LOG_ERROR, why, "store \"%s\" cannot be given \"%s\"",
                pusher->archive->stores[healing->store].settings->name, healing->file.wal.text);
     pusher_note_error(pusher, why);
+    pusher_note_conflict(pusher, healing->store, healing->file.wal.text, why);
     clear(healing);
 }
 

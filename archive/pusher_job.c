@@ -274,6 +274,7 @@ tell_failure(struct job *job, size_t i, const struct err *why)
     }
     (void)err_wrap(&err, "\"%s\" was archived, but then", job->wal.text);
     pusher_note_error(job->pusher, &err);
+    pusher_note_conflict(job->pusher, i, job->wal.text, why);
     notice_err(&job->pusher->news.notices, LOG_ERROR, why,
                "\"%s\" was archived, but another store disagrees", job->wal.text);
 }

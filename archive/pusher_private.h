@@ -96,6 +96,7 @@ struct healing {
 struct pusher_store {
     struct lag lag;
     char error[256]; /* why it lags */
+    char conflict[256]; /* what it has other content of, told last; "": nothing known */
     bool told;       /* that it lags */
 };
 
@@ -137,6 +138,10 @@ struct pusher {
 
 /* Say a failure to the next one who asks, and to the status. */
 void pusher_note_error(struct pusher *pusher, const struct err *err);
+
+/* To the status alone, if it is a conflict: what this store has under the file's name. */
+void pusher_note_conflict(struct pusher *pusher, size_t store, const char *file,
+                          const struct err *err);
 
 /* A store lacks an archived file. */
 void pusher_lag_add(struct pusher *pusher, size_t store, const struct lag_file *file,

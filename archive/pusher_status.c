@@ -44,6 +44,7 @@ describe_lag(const struct pusher *pusher, size_t i, struct pusher_lag *ret)
 
     ret->files = store->lag.files + store->lag.forgotten;
     (void)snprintf(ret->error, sizeof(ret->error), "%s", store->error);
+    (void)snprintf(ret->conflict, sizeof(ret->conflict), "%s", store->conflict);
     if (oldest != NULL)
         note_lag(ret, oldest);
     for (size_t k = 0; k < PUSHER_HEALINGS; k++) {

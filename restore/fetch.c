@@ -40,6 +40,7 @@ fetch_file(struct archive *archive, const struct pgdata *pgdata,
         return -1;
 
     int rc = fetch_task_result(task, err);
+    archive_notice_clocks(archive, notices);
     if (rc != 0)
         return rc;
     struct newfile file = fetch_task_take_file(task);

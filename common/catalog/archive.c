@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/secret.h"
 
 static int
@@ -232,4 +233,25 @@ archive_store_text(const struct archive *archive, size_t i, char *text, size_t s
     (void)snprintf(text, size, "store \"%s\" (%s)", at->settings->name,
                    at->store != NULL ? store_place(at->store) : at->settings->url);
     return text;
+}
+
+void
+archive_notice_clocks(const struct archive *archive, struct notices *notices)
+{
+    for (size_t i = 0; i < archive->n_stores; i++) {
+        const struct archive_store *at = &archive->stores[i];
+        char ours[CLOCK_TEXT_SIZE];
+        char theirs[CLOCK_TEXT_SIZE];
+        int64_t ours_us = 0;
+        int64_t theirs_us = 0;
+
+        if (at->store == NULL || !store_clock_taken(at->store, &ours_us, &theirs_us))
+            continue;
+        notice(notices, LOG_WARNING,
+               "the clocks of this machine (%s) and of store \"%s\" (%s) differ by %lld s: the "
+               "store refused our requests until they had its time",
+               clock_text(ours_us, ours), at->settings->name, clock_text(theirs_us, theirs),
+               (long long)(ours_us < theirs_us ? theirs_us - ours_us : ours_us - theirs_us) /
+                   1000000);
+    }
 }

@@ -72,6 +72,9 @@ size_t archive_absence_quorum(const struct archive *archive);
 /* Store `i` by name and place, for messages: `store "paris" (s3://bucket/root)`. */
 const char *archive_store_text(const struct archive *archive, size_t i, char *text, size_t size);
 
+/* A warning for each store that has refused our clock since this was called last. */
+void archive_notice_clocks(const struct archive *archive, struct notices *notices);
+
 DEFINE_POINTER_CLEANUP(archive, struct archive, archive_close);
 
 #endif

@@ -146,7 +146,8 @@ take_answer(struct retrieval *retrieval, struct source *source)
     if (rc == STORE_ABSENT) {
         source->answer = ANSWER_ABSENT;
     } else if (rc == STORE_DELETED) {
-        (void)err_set(err, ERR_CONFLICT, "it was deleted: a delete marker hides it");
+        (void)err_set(err, ERR_CONFLICT, "it was deleted: %s hides it",
+                      store_task_deletion(source->task));
         (void)err_hint(err, "Find out who deleted it; removing the delete marker in the bucket "
                             "brings it back.");
         mark_bad(retrieval, source);

@@ -39,6 +39,9 @@ struct store {
     struct store_loop *loop;
     char *name;  /* set by store_open() */
     char *place; /* set by the backend, malloc()ed */
+    bool clock_taken; /* store_clock_taken(): not told yet */
+    int64_t clock_ours_us;
+    int64_t clock_theirs_us;
 };
 
 struct store_task {
@@ -64,6 +67,7 @@ struct store_task {
     size_t page_last; /* where the name added last begins */
     bool skew_known;
     int64_t skew_s;
+    char deletion[STORE_DELETION_SIZE]; /* STORE_DELETED: what is known of it */
 
     void *backend;           /* what the backend needs while the task is under way */
     struct store_task *next; /* the loop's list of tasks under way */
@@ -74,6 +78,9 @@ void task_end(struct store_task *task, int outcome);
 
 /* End a task as failed, with what is in *err; the store's name is put in front. */
 void task_fail(struct store_task *task, const struct err *err);
+
+/* What a store may tell of a delete marker that hides the object; "" and 0: nothing. */
+void task_note_deletion(struct store_task *task, const char *version_id, int64_t date_s);
 
 /* What a failure of this task is called: `could not read "wal/x"`. Returns ret_text. */
 #define TASK_TEXT_SIZE (STORE_NAME_MAX + 64)

@@ -139,6 +139,10 @@ take_fact(struct http_head *head, const char *name, size_t name_length, const ch
         retry_after_read(head, value, length);
     else if (text_is(name, name_length, "x-amz-delete-marker"))
         head->deleted = head->deleted || !text_is(value, length, "false");
+    else if (text_is(name, name_length, "x-amz-version-id"))
+        keep_text(value, length, head->version_id, sizeof(head->version_id));
+    else if (text_is(name, name_length, "last-modified"))
+        (void)http_head_date(value, length, &head->modified_s);
     else if (text_is(name, name_length, "etag"))
         keep_text(value, length, head->etag, sizeof(head->etag));
     else if (text_is(name, name_length, "x-amz-bucket-region"))

@@ -36,6 +36,8 @@ struct http_head {
     int64_t date_s;         /* since 1970 */
     int64_t retry_after_ms; /* 0: not asked for; a date counts from the Date header */
     bool deleted;           /* x-amz-delete-marker, anything but "false" */
+    char version_id[80];    /* x-amz-version-id */
+    int64_t modified_s;     /* Last-Modified, since 1970; 0: not told */
     char etag[80];          /* as sent, with its quotes */
     char bucket_region[64];
     char encryption[64]; /* x-amz-server-side-encryption */

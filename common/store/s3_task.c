@@ -295,7 +295,10 @@ fix_clock_and_ask(struct s3_task *at, const struct http_head *head, const struct
         return;
     }
     at->clock_fixed = true;
-    at->s3->clock_offset_us = head->date_s * 1000000 - clock_real_us();
+    at->s3->store.clock_taken = true;
+    at->s3->store.clock_ours_us = clock_real_us();
+    at->s3->store.clock_theirs_us = head->date_s * 1000000;
+    at->s3->clock_offset_us = at->s3->store.clock_theirs_us - at->s3->store.clock_ours_us;
     at->task->err = *reason;
     ask_again(at);
 }
@@ -321,6 +324,8 @@ static void
 finish_good(struct s3_task *at, struct http_response *response, int outcome)
 {
     int64_t retry_after_ms = response->head.retry_after_ms;
+
+    task_note_deletion(at->task, response->head.version_id, response->head.modified_s);
 
     if (at->task->kind == TASK_LIST) {
         AUTO(buf) struct buf body = response->body;

@@ -402,12 +402,42 @@ store_task_page(const struct store_task *task)
     return &task->page;
 }
 
+void
+task_note_deletion(struct store_task *task, const char *version_id, int64_t date_s)
+{
+    char date[CLOCK_TEXT_SIZE] = "";
+
+    if (date_s > 0)
+        (void)clock_text(date_s * 1000000, date);
+    bool named = version_id[0] != '\0';
+    (void)snprintf(task->deletion, sizeof(task->deletion), "%s%s%s%s%s",
+                   named ? "the delete marker \"" : "a delete marker", version_id,
+                   named ? "\"" : "", date_s > 0 ? " of " : "", date);
+}
+
+const char *
+store_task_deletion(const struct store_task *task)
+{
+    return task->deletion[0] != '\0' ? task->deletion : "a delete marker";
+}
+
 bool
 store_task_clock_skew(const struct store_task *task, int64_t *ret_skew_s)
 {
     if (task->skew_known)
         *ret_skew_s = task->skew_s;
     return task->skew_known;
+}
+
+bool
+store_clock_taken(struct store *store, int64_t *ret_ours_us, int64_t *ret_theirs_us)
+{
+    bool taken = store->clock_taken;
+
+    store->clock_taken = false;
+    *ret_ours_us = store->clock_ours_us;
+    *ret_theirs_us = store->clock_theirs_us;
+    return taken;
 }
 
 unsigned

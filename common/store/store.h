@@ -190,8 +190,22 @@ struct buf store_task_take_body(struct store_task *task);
 /* What a list brought; owned by the task. */
 const struct store_page *store_task_page(const struct store_task *task);
 
+/*
+ * STORE_DELETED: what hides the object, for messages: `the delete marker "v3" of
+ * 2026-11-23T03:00:00Z`, or `a delete marker` where the store tells nothing of it. Owned by the
+ * task.
+ */
+#define STORE_DELETION_SIZE 160
+const char *store_task_deletion(const struct store_task *task);
+
 /* The store's clock minus ours, in seconds, if an answer told (S3: Date header). */
 bool store_task_clock_skew(const struct store_task *task, int64_t *ret_skew_s);
+
+/*
+ * Has the store refused our clock, so that its own is used for requests, since this was asked
+ * last? Then both times, microseconds since 1970.
+ */
+bool store_clock_taken(struct store *store, int64_t *ret_ours_us, int64_t *ret_theirs_us);
 
 /* How many attempts it took, for a log that counts retries once. */
 unsigned store_task_attempts(const struct store_task *task);

@@ -287,6 +287,14 @@ def _(t):
     pgdata.write_segment(3)
     t.true("disagrees" not in push(setup, pgdata, 3).err, "once")
     t.equal(lag(setup, pgdata)["b"], 0, "a conflict is no lag")
+    shown = [s["conflict"] for s in status(setup, pgdata)["stores"]]
+    t.equal(shown[0], None, "store a")
+    t.contains(shown[1], '"%s": store "b" already has' % pgdata.name(1), "store b")
+    result = tap.run([seawall.program("seawall-status"), "--config", setup.config], cwd=pgdata.dir,
+                     env=models3.ENV)
+    t.contains(result.out, 'failing: store "b" disagrees with the others', "the verdict")
+    t.contains(result.out, 'disagrees about "%s"' % pgdata.name(1), "the file")
+    t.contains(result.out, 'run "seawall sync"', "what to do")
 
 
 @tap.check("healing passes over a damaged copy, overwrites nothing, and says what it cannot heal")

@@ -464,7 +464,9 @@ def _(t):
     b.keeps_hidden = True
     document = fake_sync(t, setup, 12)
     t.equal(findings(document), [("conflict", "b", pgdata.name(3))], "named")
-    t.contains(document["findings"][0]["reason"], "deleted", "why")
+    marker = [v for v in b.versions(fake_key(pgdata, 3)) if v.marker and not v.gone]
+    t.contains(document["findings"][0]["reason"], "takes no new one: the delete marker \"%s\" of 20"
+               % marker[-1].id, "why")
 
 
 @tap.check("nothing is put into a bucket that replaces objects, and a dry run puts no probe")

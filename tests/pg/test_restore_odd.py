@@ -69,6 +69,26 @@ def _(t):
     copy.psql("create table more tablespace inside as select 1")
 
 
+@tap.check("files that stand where only tablespaces do are left out with a warning, and recovery passes")
+def _(t):
+    pg, setup = archived(t)
+    pg.start()
+    for name in ("12345", "notes.txt"):
+        (pg.data / "pg_tblspc" / name).write_text("not a tablespace")
+    pg.psql("create table t as select generate_series(1, 1000) i")
+    result = setup.run("seawall-backup", timeout=300)
+    t.equal(result.code, 0, "backup: %s" % result.err)
+    for name in ("12345", "notes.txt"):
+        t.contains(result.err, 'warning: "pg_tblspc/%s" is a file among tablespaces and not in the backup'
+                   % name, "a warning")
+    pg.psql("insert into t values (0)")
+    pg.wait_archived(pg.switch_wal())
+    pg.stop()
+    copy = restored(t, setup)
+    t.equal(os.listdir(copy.data / "pg_tblspc"), [], "tablespaces")
+    t.equal(copy.value("select count(*) from t"), "1001", "rows")
+
+
 @tap.check("a relation of more than 1 GB that is mostly a hole keeps its rows, and its pages verify")
 def _(t):
     pg, setup = archived(t, checksums=True)

@@ -709,7 +709,9 @@ versioned: a delete leaves a marker, a put over something leaves it underneath. 
             answer = error(404, "NoSuchKey", Key=xml.sax.saxutils.escape(exchange.key))
             if version is not None:
                 answer.headers += [("x-amz-delete-marker", "true"),
-                                   ("x-amz-version-id", version.id)]
+                                   ("x-amz-version-id", version.id),
+                                   ("Last-Modified", email.utils.formatdate(
+                                       time.time() - time.monotonic() + version.time, usegmt=True))]
             return answer
         data = self.data(version)
         answer = Answer(200, data, [("ETag", '"%s"' % hashlib.md5(data).hexdigest()),

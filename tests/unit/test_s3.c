@@ -161,6 +161,33 @@ missing_credentials_fail_the_request_and_send_nothing(void **state)
 }
 
 static void
+what_a_store_tells_of_a_delete_marker_is_kept(void **state UNUSED)
+{
+    static const char body[] = "<Error><Code>NoSuchKey</Code></Error>";
+    static const struct fake_step steps[] = {
+        {.status = 404,
+         .headers = "x-amz-delete-marker: true\r\nx-amz-version-id: 3HL4kqtJ\r\n"
+                    "Last-Modified: Sun, 22 Nov 2020 15:36:00 GMT\r\n",
+         .body = body},
+        {.status = 404, .headers = "x-amz-delete-marker: true\r\n", .body = body},
+    };
+    static const char *const told[] = {"the delete marker \"3HL4kqtJ\" of 2020-11-22T15:36:00Z",
+                                       "a delete marker"};
+    struct err err = ERR_INIT;
+
+    for (size_t i = 0; i < ARRAY_SIZE(told); i++) {
+        struct site site;
+
+        site_open(&site, &steps[i], 1, NULL);
+        struct store_task *task = begin_get(&site, "x", 30000, 0);
+        assert_int_equal(store_task_wait(site.loop, task, &err), STORE_DELETED);
+        assert_string_equal(store_task_deletion(task), told[i]);
+        store_task_free(task);
+        site_close(&site);
+    }
+}
+
+static void
 the_stores_clock_is_taken_once_and_remembered(void **state UNUSED)
 {
     static const char date[] = "Date: Sun, 22 Nov 2020 15:36:00 GMT\r\n";
@@ -174,13 +201,20 @@ the_stores_clock_is_taken_once_and_remembered(void **state UNUSED)
     struct err err = ERR_INIT;
     struct site site;
     int64_t skew_s = 0;
+    int64_t ours_us = 0;
+    int64_t theirs_us = 0;
 
     site_open(&site, steps, ARRAY_SIZE(steps), NULL);
+    assert_false(store_clock_taken(site.store, &ours_us, &theirs_us));
     AUTO(store_task) struct store_task *task = begin_get(&site, "x", 30000, 0);
     assert_int_equal(store_task_wait(site.loop, task, &err), 0);
     assert_int_equal(store_task_attempts(task), 2);
     assert_true(store_task_clock_skew(task, &skew_s));
     assert_true(skew_s < -86400);
+    assert_true(store_clock_taken(site.store, &ours_us, &theirs_us));
+    assert_true(theirs_us == INT64_C(1606059360) * 1000000);
+    assert_true(ours_us > theirs_us);
+    assert_false(store_clock_taken(site.store, &ours_us, &theirs_us));
     store_task_free(TAKE_PTR(task));
     assert_int_equal(get(&site, &err), 0);
     assert_false(request_has(&site, 0, "x-amz-date: 20201122T15"));
@@ -475,6 +509,7 @@ main(void)
                                         scratch_setup, scratch_teardown),
         cmocka_unit_test_setup_teardown(missing_credentials_fail_the_request_and_send_nothing,
                                         scratch_setup, scratch_teardown),
+        cmocka_unit_test(what_a_store_tells_of_a_delete_marker_is_kept),
         cmocka_unit_test(the_stores_clock_is_taken_once_and_remembered),
         cmocka_unit_test(a_clock_that_stays_wrong_is_refused),
         cmocka_unit_test(a_deadline_ends_a_request_that_is_not_answered),
