@@ -325,8 +325,6 @@ finish_good(struct s3_task *at, struct http_response *response, int outcome)
 {
     int64_t retry_after_ms = response->head.retry_after_ms;
 
-    task_note_deletion(at->task, response->head.version_id, response->head.modified_s);
-
     if (at->task->kind == TASK_LIST) {
         AUTO(buf) struct buf body = response->body;
         bool trusted = at->fresh || !response->reused;
@@ -346,6 +344,7 @@ finish_good(struct s3_task *at, struct http_response *response, int outcome)
             return;
         }
     }
+    task_note_deletion(at->task, response->head.version_id, response->head.modified_s);
     /* Only the answer that carries the object has its bytes; 416 and 404 have an explanation. */
     if (at->task->kind == TASK_GET && outcome == 0 && response->head.status < 300) {
         at->task->body = response->body;
