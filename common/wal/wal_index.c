@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: PostgreSQL */
 #include "wal/wal_index.h"
 
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -254,13 +255,23 @@ read_sections(struct span bytes, struct span *sections)
     return !cursor.failed;
 }
 
+/* The bytes of the edges, which are nearly all of it, count only as far as `kept` says. */
+static void
+clear_summary(struct wal_summary *summary)
+{
+    memset(summary, 0, offsetof(struct wal_summary, head));
+    summary->head.size = summary->head.kept = summary->head.crc = 0;
+    summary->tail.size = summary->tail.kept = summary->tail.crc = 0;
+}
+
 static int
 prove(struct wal_index *index, const struct span *sections, struct err *err)
 {
-    AUTO(ptr) struct wal_summary *summary = calloc(1, sizeof(*summary));
+    AUTO(ptr) struct wal_summary *summary = malloc(sizeof(*summary));
 
     if (summary == NULL)
         return err_memory(err, "segment index");
+    clear_summary(summary);
     if (!read_summary(index, summary))
         return refuse("summary", err);
     if (!prove_edges(index->edges))
@@ -306,7 +317,7 @@ wal_index_summary(const struct wal_index *index, struct wal_summary *ret)
     struct wal_index scratch = *index;
     struct cursor edges = over(index->edges);
 
-    memset(ret, 0, sizeof(*ret));
+    clear_summary(ret);
     (void)read_summary(&scratch, ret);
     if (index->edges.size == 0)
         return;

@@ -75,6 +75,7 @@ struct wal_summary {
     bool overwritten; /* a page of it abandons the record that led into it; no head then */
     uint64_t overwritten_lsn; /* which one that was */
     struct wal_damage damage;
+    /* The edges are the last ones. */
     struct wal_edge head; /* of a record begun before */
     struct wal_edge tail; /* of the record at open_lsn */
 };

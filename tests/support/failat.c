@@ -194,8 +194,9 @@ thread_of(struct failat *f, pid_t tid)
 }
 
 static void
-forget_thread(struct failat *f, pid_t tid)
+forget_thread(void *context, pid_t tid)
 {
+    struct failat *f = context;
     struct thread *thread = thread_of(f, tid);
 
     *thread = f->threads[--f->n_threads];
@@ -328,8 +329,9 @@ handle_call(struct failat *f, struct thread *thread)
 
 /* Look at one stop and let the thread go on. */
 static void
-handle_stop(struct failat *f, pid_t tid, int status)
+handle_stop(void *context, pid_t tid, int status)
 {
+    struct failat *f = context;
     struct thread *thread = thread_of(f, tid);
     int event = status >> 16;
     int signal = WSTOPSIG(status);
@@ -350,29 +352,6 @@ handle_stop(struct failat *f, pid_t tid, int status)
     /* ESRCH: it was killed meanwhile, and waitpid will say so */
     ptrace(calls_matter || thread->fault != NULL ? PTRACE_SYSCALL : PTRACE_CONT, tid, NULL,
            (void *)(long)deliver);
-}
-
-static bool
-trace(struct failat *f, int *ret_status)
-{
-    for (;;) {
-        int status;
-        pid_t tid = waitpid(-1, &status, __WALL);
-
-        if (tid < 0 && errno == EINTR)
-            continue;
-        if (tid < 0)
-            return false;
-        if (WIFSTOPPED(status)) {
-            handle_stop(f, tid, status);
-            continue;
-        }
-        forget_thread(f, tid);
-        if (tid == f->command) {
-            *ret_status = status;
-            return true;
-        }
-    }
 }
 
 static void
@@ -399,7 +378,8 @@ main(int argc, char **argv)
     }
     if (f.children)
         options |= PTRACE_O_TRACEFORK | PTRACE_O_TRACEVFORK;
-    if (!traced_start("failat", f.argv, options, &f.command) || !trace(&f, &status)) {
+    if (!traced_start("failat", f.argv, options, &f.command) ||
+        !traced_wait(f.command, handle_stop, forget_thread, &f, &status)) {
         fprintf(stderr, "failat: could not trace \"%s\": %s\n", f.argv[0], strerror(errno));
         return FAILAT_FAILED;
     }

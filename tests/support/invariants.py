@@ -237,16 +237,24 @@ class Checker:
         good = {c.content for c in calls if c.side == "push" and c.name == name and c.code == 0}
         return tried if len(tried) > 1 else good
 
+    def archived(self, calls, name):
+        """What may come back under a name; None: nobody said what it is."""
+        return self.contents(calls, name) or None
+
     def i7(self, calls):
         for call in calls:
             if call.side != "fetch":
                 continue
+            true = self.archived(calls, call.name)
+            changed = call.code == 0 or call.content != call.before
             if not call.regular:
                 yield "%s left something that is no file" % call
-            if call.code != 0 and call.content != call.before:
+            if call.code == 0 and call.content is None:
+                yield "%s brought nothing" % call
+            elif changed and call.code != 0 and not call.killed:
                 yield "%s, but there is another file now" % call
-            true = self.contents(calls, call.name)
-            if call.code == 0 and (call.content is None or (true and call.content not in true)):
+            elif changed and call.content is not None and true is not None and (
+                    call.content not in true):
                 yield "%s brought other bytes" % call
 
     def i9(self, calls):

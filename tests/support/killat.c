@@ -112,8 +112,10 @@ note_child(struct killat *k, pid_t parent)
 }
 
 static void
-forget_process(struct killat *k, pid_t pid)
+forget_process(void *context, pid_t pid)
 {
+    struct killat *k = context;
+
     for (size_t i = 0; i < k->n_processes; i++) {
         if (k->processes[i] == pid) {
             k->processes[i] = k->processes[--k->n_processes];
@@ -124,8 +126,9 @@ forget_process(struct killat *k, pid_t pid)
 
 /* Look at one stop and let the thread go on. */
 static void
-handle_stop(struct killat *k, pid_t tid, int status)
+handle_stop(void *context, pid_t tid, int status)
 {
+    struct killat *k = context;
     int event = status >> 16;
     int signal = WSTOPSIG(status);
     int deliver = 0;
@@ -151,29 +154,6 @@ handle_stop(struct killat *k, pid_t tid, int status)
            (void *)(long)deliver);
 }
 
-static bool
-trace(struct killat *k, int *ret_status)
-{
-    for (;;) {
-        int status;
-        pid_t tid = waitpid(-1, &status, __WALL);
-
-        if (tid < 0 && errno == EINTR)
-            continue;
-        if (tid < 0)
-            return false;
-        if (WIFSTOPPED(status)) {
-            handle_stop(k, tid, status);
-            continue;
-        }
-        forget_process(k, tid);
-        if (tid == k->command) {
-            *ret_status = status;
-            return true;
-        }
-    }
-}
-
 int
 main(int argc, char **argv)
 {
@@ -185,7 +165,7 @@ main(int argc, char **argv)
                         "-- COMMAND...\n");
         return KILLAT_FAILED;
     }
-    if (!start_command(&k) || !trace(&k, &status)) {
+    if (!start_command(&k) || !traced_wait(k.command, handle_stop, forget_process, &k, &status)) {
         fprintf(stderr, "killat: could not trace \"%s\": %s\n", k.argv[0], strerror(errno));
         return KILLAT_FAILED;
     }

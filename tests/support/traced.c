@@ -63,6 +63,29 @@ traced_start(const char *tracer, char **argv, int options, pid_t *ret_pid)
     return true;
 }
 
+bool
+traced_wait(pid_t command, traced_stop stopped, traced_end ended, void *context, int *ret_status)
+{
+    for (;;) {
+        int status;
+        pid_t tid = waitpid(-1, &status, __WALL);
+
+        if (tid < 0 && errno == EINTR)
+            continue;
+        if (tid < 0)
+            return false;
+        if (WIFSTOPPED(status)) {
+            stopped(context, tid, status);
+            continue;
+        }
+        ended(context, tid);
+        if (tid == command) {
+            *ret_status = status;
+            return true;
+        }
+    }
+}
+
 void
 traced_print_end(int status)
 {

@@ -15,6 +15,15 @@ bool traced_number(const char *text, unsigned long max, unsigned long *ret);
  */
 bool traced_start(const char *tracer, char **argv, int options, pid_t *ret_pid);
 
+/* A thread stands: look at it, and let it go on. */
+typedef void (*traced_stop)(void *context, pid_t tid, int status);
+/* A thread is no more. */
+typedef void (*traced_end)(void *context, pid_t tid);
+
+/* Until the command has ended, with this wait status. false with errno set. */
+bool traced_wait(pid_t command, traced_stop stopped, traced_end ended, void *context,
+                 int *ret_status);
+
 /* How the command ended, as the end of the tracer's last line: "exit=N" or "signal=N". */
 void traced_print_end(int status);
 
