@@ -1,14 +1,16 @@
 /* SPDX-License-Identifier: PostgreSQL */
 /*
- * Whose answer a list is.
+ * Whose answer a list is. test_s3_list.c has what lists may say.
  */
 #include <string.h>
 
 #include "base/macros.h"
 #include "cmocka_all.h"
-#include "s3_scenario.h"
 #include "store/s3_list.h"
 
+#define PAGE(content) \
+    "<ListBucketResult><IsTruncated>false</IsTruncated>" content "</ListBucketResult>"
+#define KEY(name) "<Contents><Key>" name "</Key><Size>5</Size></Contents>"
 #define OF(mark) "<StartAfter>" mark "</StartAfter>"
 
 /* "!7" was asked with. */
@@ -18,20 +20,20 @@ static const struct {
     bool trusted; /* a new connection */
     int expected;
 } origins[] = {
-    {PAGE("false", OF("!7")), true, false, 0},
-    {PAGE("false", OF("!7") KEY("wal/a")), true, false, 0},
-    {PAGE("false", OF("!6")), true, false, S3_LIST_DOUBTED},
-    {PAGE("false", OF("!6") KEY("wal/a")), true, false, S3_LIST_DOUBTED},
-    {PAGE("false", OF("!6") KEY("of/another/request")), true, false, S3_LIST_DOUBTED},
-    {PAGE("false", OF("!77")), true, false, S3_LIST_DOUBTED},
-    {PAGE("false", OF("")), true, false, S3_LIST_DOUBTED},
-    {PAGE("false", ""), true, false, S3_LIST_DOUBTED},
-    {PAGE("false", ""), false, false, S3_LIST_DOUBTED},
-    {PAGE("false", OF("")), false, false, S3_LIST_DOUBTED},
-    {PAGE("false", KEY("wal/a")), true, false, 0},
-    {PAGE("false", KEY("wal/a")), false, false, 0},
-    {PAGE("false", ""), false, true, 0},
-    {PAGE("false", OF("!6")), true, true, 0},
+    {PAGE(OF("!7")), true, false, 0},
+    {PAGE(OF("!7") KEY("wal/a")), true, false, 0},
+    {PAGE(OF("!6")), true, false, S3_LIST_DOUBTED},
+    {PAGE(OF("!6") KEY("wal/a")), true, false, S3_LIST_DOUBTED},
+    {PAGE(OF("!6") KEY("of/another/request")), true, false, S3_LIST_DOUBTED},
+    {PAGE(OF("!77")), true, false, S3_LIST_DOUBTED},
+    {PAGE(OF("")), true, false, S3_LIST_DOUBTED},
+    {PAGE(""), true, false, S3_LIST_DOUBTED},
+    {PAGE(""), false, false, S3_LIST_DOUBTED},
+    {PAGE(OF("")), false, false, S3_LIST_DOUBTED},
+    {PAGE(KEY("wal/a")), true, false, 0},
+    {PAGE(KEY("wal/a")), false, false, 0},
+    {PAGE(""), false, true, 0},
+    {PAGE(OF("!6")), true, true, 0},
 };
 
 static void
