@@ -60,14 +60,14 @@ compare_content(const struct copy_object *copy, const struct object *theirs, str
     const char *store = store_name(copy->request.to);
     uint8_t our_digest[DIGEST_SIZE];
     uint8_t their_digest[DIGEST_SIZE];
-    char created[CLOCK_TEXT_SIZE];
+    char our_text[SEAL_TEXT_SIZE];
+    char their_text[SEAL_TEXT_SIZE];
     struct err why = ERR_INIT;
-    bool same_writer =
-        memcmp(ours->seal.writer_id, theirs->seal.writer_id, WRITER_ID_SIZE) == 0;
+    enum seal_content content = seal_compare(&ours->seal, &theirs->seal);
 
-    if (same_writer && digest_equal(ours->seal.fingerprint, theirs->seal.fingerprint))
+    if (content == SEAL_SAME)
         return 0;
-    if (!same_writer && ours->seal.file_size == theirs->seal.file_size) {
+    if (content == SEAL_UNKNOWN) {
         if (object_unpack(ours, copy->request.keyring, NULL, NULL, our_digest, &why) < 0 ||
             object_unpack(theirs, copy->request.keyring, NULL, NULL, their_digest, &why) < 0) {
             (void)err_set(err, why.kind == ERR_CONFIG ? ERR_CONFLICT : why.kind,
@@ -81,10 +81,9 @@ compare_content(const struct copy_object *copy, const struct object *theirs, str
             return 0;
     }
     (void)err_set(err, ERR_CONFLICT,
-                  "stores \"%s\" and \"%s\" have \"%s\" with different content (in \"%s\" created "
-                  "%s)",
-                  store_name(copy->request.from), store, copy->name, store,
-                  clock_text(theirs->seal.created_us, created));
+                  "stores \"%s\" and \"%s\" have \"%s\" with different content: by %s; and by %s",
+                  store_name(copy->request.from), store, copy->name,
+                  seal_text(&ours->seal, our_text), seal_text(&theirs->seal, their_text));
     (void)err_hint(err, "Two servers archived under one cluster name and timeline. Nothing was "
                         "overwritten; find out which server was the right one.");
     return COPY_OBJECT_DIFFERENT;

@@ -6,7 +6,6 @@
 
 #include "base/clock.h"
 
-#define PLACE_SIZE 320
 #define FOREVER_MS ((int64_t)24 * 3600 * 1000)
 
 enum step {
@@ -70,12 +69,30 @@ start(struct delivery *delivery, struct target *target, enum step step)
         fail(target, &err);
 }
 
+static int
+other_content(const struct delivery *delivery, const struct target *target,
+              const struct object *stored, struct err *err)
+{
+    char theirs[SEAL_TEXT_SIZE];
+    char ours[SEAL_TEXT_SIZE];
+
+    (void)err_set(err, ERR_CONFLICT,
+                  "store \"%s\" already has \"%s\" with other content, by %s; this server's is by "
+                  "%s",
+                  store_name(target->store), delivery->object->file,
+                  seal_text(&stored->seal, theirs), seal_text(delivery->object->seal, ours));
+    return err_hint(err,
+                    "Nothing was overwritten. Another server (an old primary, a clone) archives "
+                    "under the same cluster name and timeline: stop it, or give this one "
+                    "another cluster name.");
+}
+
 /* Another writer's seal has another fingerprint for the same content: only decrypting can tell. */
 static int
-compare_decrypted(const struct delivery *delivery, const struct object *stored, struct err *err)
+compare_decrypted(const struct delivery *delivery, const struct target *target,
+                  const struct object *stored, struct err *err)
 {
     uint8_t digest[DIGEST_SIZE];
-    char place[PLACE_SIZE];
 
     if (object_unpack(stored, &delivery->archive->keyring, NULL, NULL, digest, err) < 0) {
         if (err->kind != ERR_CONFIG)
@@ -88,9 +105,7 @@ compare_decrypted(const struct delivery *delivery, const struct object *stored, 
     }
     if (digest_equal(digest, delivery->object->file_digest))
         return 0;
-    (void)err_set(err, ERR_CONFLICT, "\"%s\" is already archived with other content, created %s",
-                  delivery->object->file, clock_text(stored->seal.created_us, place));
-    return err_hint(err, "Another server archives under the same cluster name and timeline.");
+    return other_content(delivery, target, stored, err);
 }
 
 /* Is what the store has under the name our content, whole and signed? */
@@ -100,7 +115,6 @@ compare(const struct delivery *delivery, struct target *target, struct err *err)
     const struct delivery_object *object = delivery->object;
     struct span body = store_task_body(target->task);
     struct object stored;
-    char created[CLOCK_TEXT_SIZE];
 
     if (object_open(body.data, body.size, object->name, object->system_id,
                     &delivery->archive->keyring, &stored, err) < 0) {
@@ -112,17 +126,15 @@ compare(const struct delivery *delivery, struct target *target, struct err *err)
         return err_hint(err, "Nothing was overwritten. Find out who wrote it; \"writers\" must "
                              "list the public key of every writer of this cluster.");
     }
-    if (digest_equal(stored.seal.fingerprint, object->seal->fingerprint))
+    switch (seal_compare(&stored.seal, object->seal)) {
+    case SEAL_SAME:
         return 0;
-    if (memcmp(stored.seal.writer_id, object->seal->writer_id, WRITER_ID_SIZE) != 0)
-        return compare_decrypted(delivery, &stored, err);
-    (void)err_set(
-        err, ERR_CONFLICT, "store \"%s\" already has \"%s\" with other content, created %s",
-        store_name(target->store), object->file, clock_text(stored.seal.created_us, created));
-    return err_hint(err,
-                    "Nothing was overwritten. Another server (an old primary, a clone) archives "
-                    "under the same cluster name and timeline: stop it, or give this one "
-                    "another cluster name.");
+    case SEAL_OTHER:
+        return other_content(delivery, target, &stored, err);
+    case SEAL_UNKNOWN:
+        break;
+    }
+    return compare_decrypted(delivery, target, &stored, err);
 }
 
 static void

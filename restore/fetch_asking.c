@@ -6,8 +6,8 @@
 
 /* ---- one request ---- */
 
-static uint64_t
-largest_object(const struct fetch_task *task)
+uint64_t
+fetch_largest_object(const struct fetch_task *task)
 {
     uint64_t size = MIB;
 
@@ -20,7 +20,7 @@ static void
 ask(struct fetch_task *task, struct fetch_source *source)
 {
     const struct err *open_err = &task->options.archive->stores[source - task->sources].open_err;
-    struct store_range whole = {.max_size = largest_object(task)};
+    struct store_range whole = {.max_size = fetch_largest_object(task)};
     int64_t left = task->options.deadline_ms - clock_boot_ms();
     bool proof = !task->options.ahead;
     bool impatient = task->n_sources > 1 || task->options.ahead;
@@ -45,7 +45,9 @@ ask(struct fetch_task *task, struct fetch_source *source)
     if (store_start_get(source->store, task->object_name, &whole, &limits, &source->task,
                         &source->err) < 0)
         source->answer = ANSWER_FAILED;
-    else if (task->options.doubted && proof)
+    else if (!task->options.doubted)
+        fetch_call_witnesses(task, source);
+    else if (proof)
         fetch_ask_evidence(task, source);
 }
 
@@ -103,6 +105,7 @@ static void
 begin_verification(struct fetch_task *task, struct fetch_source *source)
 {
     task->verifying = source;
+    fetch_call_witnesses(task, source);
     task->object = store_task_take_body(source->task);
     task->object_size = task->object.size;
     store_task_free(TAKE_PTR(source->task));
@@ -137,13 +140,15 @@ fetch_step_verifying(struct fetch_task *task)
         end_late(task);
         return true;
     }
+    if (task->placement_rc != 0)
+        fetch_hear_seal(task, source, (struct span){task->object.data, task->object.size});
     /* What it brought is of no use any longer; the memory is. */
     buf_done(&task->object);
     if (task->placement_rc == 0) {
         if (task->placement.odd.kind != ERR_NONE)
             notice_err(task->options.notices, LOG_WARNING, &task->placement.odd,
                        "restoring \"%s\" although its first page is wrong", task->wal.text);
-        fetch_end(task, 0);
+        task->phase = PHASE_COMPARING;
         return true;
     }
     source->err = task->placement_err;

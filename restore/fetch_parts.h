@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: PostgreSQL */
 /*
- * fetch_parts.h: between fetch_task.c, fetch_asking.c and fetch_verdict.c. Private to them.
+ * fetch_parts.h: between fetch_task.c, fetch_asking.c, fetch_witness.c and fetch_verdict.c. Private
+ * to them.
  */
 #ifndef RESTORE_FETCH_PARTS_H
 #define RESTORE_FETCH_PARTS_H
@@ -19,6 +20,26 @@ enum fetch_answer {
     ANSWER_FAILED,
 };
 
+/* What one store says about the file that comes from another one. */
+enum witness_state {
+    WITNESS_UNASKED,
+    WITNESS_ASKED,   /* its object's beginning is on its way */
+    WITNESS_SEALED,  /* its seal is known, and there is nothing yet to hold it against */
+    WITNESS_READING, /* another writer's: its object is on its way */
+    WITNESS_JUDGING, /* ... and is being unpacked */
+    WITNESS_AGREES,
+    WITNESS_DISAGREES, /* `err` says how */
+    WITNESS_SILENT,    /* it has none, or none that is sealed by a writer of ours, or did not say */
+};
+
+struct witness {
+    enum witness_state state;
+    struct store_task *task;
+    int64_t asked_ms;
+    struct seal seal;
+    struct err err;
+};
+
 struct fetch_source {
     struct store *store; /* NULL: could not be opened (yet) */
     enum fetch_answer answer;
@@ -29,19 +50,21 @@ struct fetch_source {
     bool proving;          /* the questions of `absence` are asked already, in this round */
     struct err err;        /* ANSWER_BAD, ANSWER_FAILED */
     enum err_kind noticed; /* what was last said about it */
+    struct witness witness;
 };
 
 enum fetch_phase {
     PHASE_ROUND, /* a round is to begin */
     PHASE_ASKING,
     PHASE_VERIFYING, /* what one source brought */
+    PHASE_COMPARING, /* it is good; do the other stores have the same? */
     PHASE_PROVING,   /* that it is absent */
     PHASE_WAITING,   /* for the next round */
     PHASE_ENDED,
 };
 
 struct fetch_task {
-    struct work work; /* first member: the verification */
+    struct work work; /* first member: the verification, or a comparison */
     bool at_work;
     struct fetch_task_options options; /* name and pgdata are not used after the beginning */
     struct pgdata pgdata;
@@ -65,6 +88,9 @@ struct fetch_task {
     struct placement placement;
     int placement_rc;
     struct err placement_err;
+    struct fetch_source *judging; /* PHASE_COMPARING: whose object the work has, */
+    uint8_t other_digest[DIGEST_SIZE]; /* and what comes of it */
+    int other_rc;
 
     int rc; /* PHASE_ENDED */
     struct err err;
@@ -77,9 +103,25 @@ size_t fetch_count(const struct fetch_task *task, enum fetch_answer answer);
 void fetch_end(struct fetch_task *task, int rc);
 void fetch_fail(struct fetch_task *task);
 
+/* The most bytes that an object of this name can have. */
+uint64_t fetch_largest_object(const struct fetch_task *task);
+
 /* True: something happened, and the next step may be due. */
 bool fetch_step_asking(struct fetch_task *task);
 bool fetch_step_verifying(struct fetch_task *task);
+
+/* ---- fetch_witness.c ---- */
+
+/* `source` is asked for the file, or has brought it: ask the others what they have. */
+void fetch_call_witnesses(struct fetch_task *task, const struct fetch_source *source);
+
+/* A copy that is not good may still be sealed: the seal counts, whatever became of the rest. */
+void fetch_hear_seal(struct fetch_task *task, struct fetch_source *source, struct span bytes);
+
+bool fetch_step_comparing(struct fetch_task *task);
+
+/* PHASE_COMPARING: until when it waits for stores that have not said yet. */
+int64_t fetch_witnesses_until(const struct fetch_task *task);
 
 /* Every source has answered in vain. */
 void fetch_end_round(struct fetch_task *task);

@@ -21,6 +21,7 @@ fetch_end(struct fetch_task *task, int rc)
     task->phase = PHASE_ENDED;
     for (size_t i = 0; i < task->n_sources; i++) {
         store_task_free(TAKE_PTR(task->sources[i].task));
+        store_task_free(TAKE_PTR(task->sources[i].witness.task));
         absence_done(&task->sources[i].absence);
     }
 }
@@ -161,6 +162,8 @@ step(struct fetch_task *task)
         return fetch_step_asking(task);
     case PHASE_VERIFYING:
         return fetch_step_verifying(task);
+    case PHASE_COMPARING:
+        return fetch_step_comparing(task);
     case PHASE_PROVING:
         return step_proving(task);
     case PHASE_WAITING:
@@ -239,6 +242,8 @@ fetch_task_due_ms(const struct fetch_task *task)
                    : task->options.deadline_ms;
     case PHASE_WAITING:
         return task->until_ms;
+    case PHASE_COMPARING:
+        return fetch_witnesses_until(task);
     case PHASE_VERIFYING:
     case PHASE_PROVING:
         return task->options.deadline_ms;
@@ -252,7 +257,14 @@ fetch_task_due_ms(const struct fetch_task *task)
 bool
 fetch_task_asks(const struct fetch_task *task)
 {
-    return task->phase == PHASE_ASKING || task->phase == PHASE_PROVING;
+    return task->phase == PHASE_ASKING || task->phase == PHASE_COMPARING ||
+           task->phase == PHASE_PROVING;
+}
+
+bool
+fetch_task_loads(const struct fetch_task *task)
+{
+    return !task->at_work && task->phase != PHASE_COMPARING;
 }
 
 void
@@ -316,9 +328,14 @@ fetch_task_memory(const struct fetch_task *task)
 {
     size_t size = task->object.size;
 
-    for (size_t i = 0; i < task->n_sources; i++)
-        if (task->sources[i].task != NULL)
-            size += store_task_body(task->sources[i].task).size;
+    for (size_t i = 0; i < task->n_sources; i++) {
+        const struct fetch_source *source = &task->sources[i];
+
+        if (source->task != NULL)
+            size += store_task_body(source->task).size;
+        if (source->witness.task != NULL)
+            size += store_task_body(source->witness.task).size;
+    }
     return size;
 }
 

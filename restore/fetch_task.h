@@ -26,6 +26,15 @@ enum fetch_task_outcome {
 
 struct fetch_task; /* opaque */
 
+/*
+ * What a number of fetches have learnt of stores that are asked whether they have the same content:
+ * all zero in the beginning.
+ */
+struct fetch_patience {
+    int64_t slow_until_ms[SETTINGS_STORES_MAX]; /* took too long: not waited for before this */
+    int64_t wary_until_ms;                      /* stores disagreed: until this there is time */
+};
+
 struct fetch_task_options {
     struct archive *archive;     /* borrowed, with its loop */
     const struct pgdata *pgdata; /* copied; its directory is borrowed */
@@ -33,6 +42,7 @@ struct fetch_task_options {
     void *owner;                 /* of the work, for workers_take() */
     struct landing *landing;     /* borrowed until the task is freed */
     struct notices *notices;     /* borrowed */
+    struct fetch_patience *patience; /* borrowed; NULL: this fetch is alone */
     const char *name;            /* %f */
     int64_t deadline_ms;
     bool ahead;
@@ -52,6 +62,9 @@ bool fetch_task_advance(struct fetch_task *task);
 
 /* When fetch_task_advance() must be called again at the latest, whatever loop and workers do. */
 int64_t fetch_task_due_ms(const struct fetch_task *task);
+
+/* Is the object on its way? Not when it is verified, or compared with other stores'. */
+bool fetch_task_loads(const struct fetch_task *task);
 
 /* Are requests of this task under way? If not, it waits for its time or for a worker. */
 bool fetch_task_asks(const struct fetch_task *task);

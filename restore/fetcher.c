@@ -28,6 +28,7 @@ fetcher_begin(struct fetcher *fetcher, const struct wal_name *wal, enum errand_s
         .owner = fetcher,
         .landing = &fetcher->spool.ahead.landing,
         .notices = &errand->notices.notices,
+        .patience = &fetcher->patience,
         .name = wal->text,
         .deadline_ms = deadline_ms,
         .ahead = state == ERRAND_AHEAD,
@@ -169,6 +170,7 @@ try_elsewhere(struct fetcher *fetcher, struct errand *errand, const struct err *
         .owner = fetcher,
         .landing = &fetcher->spool.asked.landing,
         .notices = &errand->notices.notices,
+        .patience = &fetcher->patience,
         .name = errand->wal.text,
         .deadline_ms = errand->deadline_ms,
     };

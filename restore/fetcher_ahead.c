@@ -297,7 +297,7 @@ ahead_ended(struct fetcher *fetcher, struct errand *errand)
 /* ---- the limits ---- */
 
 struct load {
-    size_t flights; /* not those a worker has: the link is free again */
+    size_t flights; /* not those whose object has come: the link is free again */
     size_t kept; /* ready, or to become so */
     size_t on_the_way;
     uint64_t memory;  /* that they take by now */
@@ -328,7 +328,7 @@ weigh(const struct fetcher *fetcher)
         if (errand->state == ERRAND_READY) {
             load.kept++;
         } else if (errand->is_segment) {
-            load.flights += !fetch_task_at_work(errand->task);
+            load.flights += fetch_task_loads(errand->task);
             load.claimed += MAX_OF(memory, expected);
         }
         if (errand->state == ERRAND_AHEAD) {

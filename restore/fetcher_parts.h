@@ -76,6 +76,7 @@ struct fetcher {
     uint64_t system_id;     /* all of this is of this server */
     uint64_t turn;
     struct foresight sight;
+    struct fetch_patience patience;
     struct fetcher_status status; /* what is counted */
 };
 

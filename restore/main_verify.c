@@ -38,8 +38,8 @@ static const struct cli cli = {
     .summary = "Read the whole archive and verify every object in every store.",
     .options = options,
     .epilogue =
-        "Exit status: 0 all is well; 15 damage was found; 12 objects are missing in a store or\n"
-        "foreign; 10 a store is away; 11 to 16 other failures.",
+        "Exit status: 0 all is well; 15 damage was found; 12 objects are missing in a store,\n"
+        "foreign, or other ones in another store; 10 a store is away; 11 to 16 other failures.",
 };
 
 struct output {

@@ -109,8 +109,9 @@ placement_decode(struct placement *placement, struct span bytes, struct err *err
         .fd = file.fd,
         .whole = BUF_INIT(WAL_HISTORY_FILE_MAX),
     };
-    int rc = object_unpack(&object, keyring, take_piece, &decoding, NULL, err);
+    int rc = object_unpack(&object, keyring, take_piece, &decoding, placement->digest, err);
     placement->file_size = object.seal.file_size;
+    placement->seal = object.seal;
     if (rc == 0)
         rc = check_content(&decoding, placement, err);
     buf_done(&decoding.whole);

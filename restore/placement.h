@@ -23,6 +23,8 @@ struct placement {
     /* What came of it. */
     struct newfile file; /* after 0: complete, written, at offset 0 */
     uint64_t file_size;
+    struct seal seal;             /* of the object */
+    uint8_t digest[DIGEST_SIZE];  /* SHA-256 of the file */
     struct wal_history *history; /* of a history file */
     struct err odd;              /* if its kind is set: what is wrong, and was accepted */
 };

@@ -20,6 +20,8 @@ verify_kind_name(enum verify_kind kind)
         return "foreign";
     case VERIFY_UNREAD:
         return "unread";
+    case VERIFY_DISAGREEING:
+        return "disagreeing";
     }
     return "unread";
 }
@@ -152,7 +154,7 @@ verify_system(struct verify_work *work, uint64_t system_id, bool *ret_label, str
 static int
 verdict(const struct archive *archive, struct verify_totals *totals, struct err *err)
 {
-    uint64_t found[4] = {0};
+    uint64_t found[VERIFY_KINDS] = {0};
     size_t away = archive->n_stores;
 
     for (size_t i = 0; i < archive->n_stores; i++) {
@@ -163,12 +165,18 @@ verdict(const struct archive *archive, struct verify_totals *totals, struct err 
             found[kind] += totals[i].n_found[kind];
     }
     if (found[VERIFY_DAMAGED] > 0)
-        return err_set(err, ERR_CORRUPT, "%" PRIu64 " damaged, %" PRIu64 " missing, %" PRIu64
-                       " foreign objects", found[VERIFY_DAMAGED], found[VERIFY_MISSING],
-                       found[VERIFY_FOREIGN]);
-    if (found[VERIFY_MISSING] > 0 || found[VERIFY_FOREIGN] > 0)
-        return err_set(err, ERR_CONFLICT, "%" PRIu64 " missing, %" PRIu64 " foreign objects",
-                       found[VERIFY_MISSING], found[VERIFY_FOREIGN]);
+        (void)err_set(err, ERR_CORRUPT, "%" PRIu64 " damaged, %" PRIu64 " missing, %" PRIu64
+                      " foreign, %" PRIu64 " disagreeing objects", found[VERIFY_DAMAGED],
+                      found[VERIFY_MISSING], found[VERIFY_FOREIGN], found[VERIFY_DISAGREEING]);
+    else if (found[VERIFY_MISSING] + found[VERIFY_FOREIGN] + found[VERIFY_DISAGREEING] > 0)
+        (void)err_set(err, ERR_CONFLICT, "%" PRIu64 " missing, %" PRIu64 " foreign, %" PRIu64
+                      " disagreeing objects", found[VERIFY_MISSING], found[VERIFY_FOREIGN],
+                      found[VERIFY_DISAGREEING]);
+    if (found[VERIFY_DISAGREEING] > 0)
+        return err_hint(err, "Stores disagree: two servers archived under one name. Find out which "
+                             "was the right one, and remove the other's copies before a recovery.");
+    if (err->kind != ERR_NONE)
+        return -1;
     if (away < archive->n_stores) {
         *err = archive->stores[away].open_err;
         if (err->kind == ERR_LOCAL || err->kind == ERR_CONFLICT)

@@ -4,7 +4,8 @@
  *
  * Every object is read whole: seal, payload hash, decoding, digest; WAL page by page; history files
  * and completions parsed; parts and manifests of a backup held against each other and against its
- * completion. Memory: a few objects in flight, and 36 bytes for each part of one backup.
+ * completion; and what one store has is compared with what the stores before it have. Memory: a few
+ * objects in flight, 1 MiB, and 36 bytes for each part of one backup.
  */
 #ifndef RESTORE_VERIFY_H
 #define RESTORE_VERIFY_H
@@ -17,13 +18,16 @@ enum verify_kind {
     VERIFY_MISSING, /* not in this store, but it belongs there: another one has it */
     VERIFY_FOREIGN, /* a name or a seal that is not ours */
     VERIFY_UNREAD,  /* the store did not answer */
+    VERIFY_DISAGREEING, /* another store has other content under this name, as well sealed */
 };
+
+#define VERIFY_KINDS 5
 
 /* What one store was found to hold. */
 struct verify_totals {
     uint64_t n_objects; /* read */
     uint64_t n_bytes;
-    uint64_t n_found[4]; /* by kind */
+    uint64_t n_found[VERIFY_KINDS]; /* by kind */
     bool away;           /* it could not be listed, or stopped answering */
 };
 
@@ -38,7 +42,7 @@ struct verify_request {
     void *context;
 };
 
-/* "damaged", "missing", "foreign", "unread". */
+/* "damaged", "missing", "foreign", "unread", "disagreeing". */
 const char *verify_kind_name(enum verify_kind kind);
 
 /* Can it decrypt what is there? Without, only seals and payload hashes are verified. */
@@ -46,8 +50,9 @@ bool verify_is_deep(const struct archive *archive);
 
 /*
  * Verify. ret_totals has one entry a store. 0: nothing was found; -1: ERR_CORRUPT (damage),
- * ERR_CONFLICT (missing or foreign), ERR_TRANSIENT (a store is away), ERR_CONFIG (no such backup),
- * in this order of gravity, or what kept it from working. The totals are filled in any case.
+ * ERR_CONFLICT (missing, foreign or disagreeing), ERR_TRANSIENT (a store is away), ERR_CONFIG (no
+ * such backup), in this order of gravity, or what kept it from working. The totals are filled in
+ * any case.
  */
 int verify_archive(struct archive *archive, const struct verify_request *request,
                    struct notices *notices, struct verify_totals *ret_totals,

@@ -21,6 +21,7 @@ struct named {
     struct wal_name wal;
     enum backup_object_kind kind;
     uint32_t number;
+    uint8_t *digest; /* of the file, when it has been decoded */
 };
 
 static bool
@@ -86,6 +87,8 @@ next_name(void *context, struct muster_item *ret, struct err *err)
     struct verify_walk *walk = context;
     struct verify_work *work = walk->work;
 
+    if (walk->n_asked == VERIFY_COPIES)
+        return MUSTER_END; /* for now */
     while (work->archive->stores[work->store].open_err.kind == ERR_NONE) {
         struct named named;
 
@@ -105,6 +108,7 @@ next_name(void *context, struct muster_item *ret, struct err *err)
             continue;
         (void)snprintf(ret->name, sizeof(ret->name), "%s", name);
         ret->stores = (uint32_t)1 << work->store;
+        walk->n_asked++;
         return 0;
     }
     return MUSTER_END;
@@ -140,7 +144,7 @@ unpack_segment(const struct verify_walk *walk, const struct named *named,
                        object->seal.file_size, size);
     wal_chain_init(&chain, &named->wal, walk->work->survey.owner.system_id,
                    object->seal.file_size);
-    if (object_unpack(object, keyring, wal_chain_add, &chain, NULL, err) < 0)
+    if (object_unpack(object, keyring, wal_chain_add, &chain, named->digest, err) < 0)
         return -1;
     return wal_chain_finish(&chain, err);
 }
@@ -154,25 +158,26 @@ unpack_wal(const struct verify_walk *walk, const struct named *named, const stru
     if (named->wal.kind == WAL_NAME_SEGMENT || named->wal.kind == WAL_NAME_PARTIAL)
         return unpack_segment(walk, named, object, err);
     if (named->wal.kind == WAL_NAME_BACKUP_HISTORY)
-        return object_unpack(object, keyring, sink_nothing, NULL, NULL, err);
+        return object_unpack(object, keyring, sink_nothing, NULL, named->digest, err);
     AUTO(buf) struct buf text = BUF_INIT(WAL_HISTORY_FILE_MAX);
     struct wal_history history;
-    if (object_unpack(object, keyring, sink_buf, &text, NULL, err) < 0)
+    if (object_unpack(object, keyring, sink_buf, &text, named->digest, err) < 0)
         return -1;
     return wal_history_parse((const char *)text.data, text.size, named->wal.timeline, &history,
                              err);
 }
 
 static int
-unpack_names(const struct verify_walk *walk, const char *name, const struct object *object,
-             struct err *err)
+unpack_names(const struct verify_walk *walk, const struct named *named, const char *name,
+             const struct object *object, struct err *err)
 {
     const struct object_owner *owner = &walk->work->survey.owner;
     AUTO(buf) struct buf text = BUF_INIT(NAME_MAP_FILE_MAX);
     AUTO(name_map) struct name_map *map = NULL;
     char label[BACKUP_LABEL_SIZE];
 
-    if (object_unpack(object, &walk->work->archive->keyring, sink_buf, &text, NULL, err) < 0 ||
+    if (object_unpack(object, &walk->work->archive->keyring, sink_buf, &text, named->digest, err) <
+            0 ||
         name_map_read((const char *)text.data, text.size, &map, err) < 0)
         return -1;
     const struct name_map_head *head = name_map_head(map);
@@ -216,16 +221,15 @@ unpack_backup(const struct verify_walk *walk, const struct named *named,
               const struct object *object, struct err *err)
 {
     const struct keyring *keyring = &walk->work->archive->keyring;
-    uint8_t digest[DIGEST_SIZE];
 
     if (named->kind != BACKUP_COMPLETE) {
-        if (object_unpack(object, keyring, sink_nothing, NULL, digest, err) < 0)
+        if (object_unpack(object, keyring, sink_nothing, NULL, named->digest, err) < 0)
             return -1;
-        return note_backup_object(walk->backup, named, digest, object, err);
+        return note_backup_object(walk->backup, named, named->digest, object, err);
     }
     AUTO(buf) struct buf text = BUF_INIT(BACKUP_COMPLETE_MAX);
     AUTO(backup_complete) struct backup_complete complete = BACKUP_COMPLETE_INIT;
-    if (object_unpack(object, keyring, sink_buf, &text, NULL, err) < 0 ||
+    if (object_unpack(object, keyring, sink_buf, &text, named->digest, err) < 0 ||
         backup_complete_read(text.data, text.size, &complete, err) < 0)
         return -1;
     if (strcmp(complete.label, walk->backup->label) != 0 ||
@@ -240,7 +244,7 @@ unpack(const struct verify_walk *walk, const struct named *named, const char *na
        const struct object *object, struct err *err)
 {
     if (named->is_names)
-        return unpack_names(walk, name, object, err);
+        return unpack_names(walk, named, name, object, err);
     return named->is_wal ? unpack_wal(walk, named, object, err)
                          : unpack_backup(walk, named, object, err);
 }
@@ -286,8 +290,9 @@ judge_object(void *context, const struct muster_item *item, size_t store UNUSED,
     struct verify_walk *walk = context;
     struct verify_work *work = walk->work;
     struct err why = ERR_INIT;
+    uint8_t digest[DIGEST_SIZE];
     struct object object;
-    struct named named;
+    struct named named = {.digest = digest};
 
     work->failures = 0;
     work->done += bytes.size;
@@ -302,8 +307,14 @@ judge_object(void *context, const struct muster_item *item, size_t store UNUSED,
         return err_set(err, ERR_INTERNAL, "\"%s\" has lost its meaning", item->name);
     int rc = object_open(bytes.data, bytes.size, item->name, work->survey.owner.system_id,
                          &work->archive->keyring, &object, &why);
-    if (rc == 0 && verify_is_deep(work->archive))
+    bool sealed = rc == 0;
+    bool decoded = sealed && verify_is_deep(work->archive);
+    if (decoded)
         rc = unpack(walk, &named, item->name, &object, &why);
+    if (sealed && work->store > 0 &&
+        verify_copies_note(&walk->copies, &object.seal, decoded && rc == 0 ? digest : NULL, err) <
+            0)
+        return -1;
     if (rc == 0)
         return 0;
     if (why.kind == ERR_INTERNAL) {
@@ -357,7 +368,13 @@ verify_walk_run(struct verify_walk *walk, struct err *err)
         .lost = object_lost,
     };
 
-    return muster_run(&muster, NULL, err);
+    do {
+        walk->n_asked = 0;
+        if (muster_run(&muster, NULL, err) < 0 ||
+            verify_copies_compare(&walk->copies, walk->work, walk->max_file, err) < 0)
+            return -1;
+    } while (walk->n_asked == VERIFY_COPIES);
+    return 0;
 }
 
 void
@@ -365,4 +382,5 @@ verify_walk_done(struct verify_walk *walk)
 {
     store_task_free(walk->page);
     walk->page = NULL;
+    verify_copies_done(&walk->copies);
 }

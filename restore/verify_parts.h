@@ -41,6 +41,37 @@ struct verify_backup {
 void verify_found(struct verify_work *work, enum verify_kind kind, const char *name,
                   const char *why);
 
+/* ---- verify_agree.c ---- */
+
+#define VERIFY_COPIES 1000
+
+/* An object of the current store, to be held against another store's of that name. */
+struct verify_copy {
+    struct seal seal;
+    uint8_t digest[DIGEST_SIZE]; /* of the file; decoded */
+    bool decoded;
+    bool unknown; /* the seals do not tell: the content of store `other` must */
+    size_t other;
+};
+
+/* Some of them; all zero in the beginning. */
+struct verify_copies {
+    struct verify_copy *items; /* VERIFY_COPIES, or NULL */
+    size_t n;
+};
+
+/* Keep a copy whose seal is good; digest: of its file, or NULL. 0 or -1 (ERR_INTERNAL). */
+int verify_copies_note(struct verify_copies *copies, const struct seal *seal,
+                       const uint8_t *digest, struct err *err) MUST_USE;
+
+/*
+ * Compare each with the first good one in the stores before the current one, by the rule of
+ * seal_compare(), and forget them. Files have at most max_file bytes. 0 or -1.
+ */
+int verify_copies_compare(struct verify_copies *copies, struct verify_work *work,
+                          uint64_t max_file, struct err *err) MUST_USE;
+void verify_copies_done(struct verify_copies *copies);
+
 /* ---- verify_object.c ---- */
 
 /* Names to be verified in the current store. */
@@ -52,6 +83,8 @@ struct verify_walk {
     uint64_t max_file;            /* of one file */
     struct store_task *page;      /* the names at hand */
     size_t at;
+    struct verify_copies copies;
+    size_t n_asked; /* since copies were compared last */
     char after[OBJECT_NAME_SIZE * 3];
 };
 

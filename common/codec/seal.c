@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: PostgreSQL */
 #include "codec/seal.h"
 
+#include <stdio.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/hex.h"
 #include "base/io.h"
 #include "codec/curve.h"
@@ -11,6 +13,7 @@
 #define SEAL_NAME_OFFSET 112
 #define SEAL_FRONT_SIZE (4 + DIGEST_SIZE)
 #define FLAG_FRONT 1
+#define FINGERPRINT_SHOWN 8
 #define SEAL_FILE_MAX ((uint64_t)1 << 30)
 
 static const char signed_label[] = "seawall-seal-v1\n";
@@ -214,4 +217,31 @@ seal_read(const uint8_t *bytes, size_t size, const struct keyring *keyring, stru
         return -1;
     *ret = seal;
     return 0;
+}
+
+/* ---- two objects under one name ---- */
+
+enum seal_content
+seal_compare(const struct seal *one, const struct seal *other)
+{
+    if (digest_equal(one->fingerprint, other->fingerprint))
+        return SEAL_SAME;
+    if (memcmp(one->writer_id, other->writer_id, WRITER_ID_SIZE) == 0 ||
+        one->file_size != other->file_size)
+        return SEAL_OTHER;
+    return SEAL_UNKNOWN;
+}
+
+const char *
+seal_text(const struct seal *seal, char *text)
+{
+    char writer[2 * WRITER_ID_SIZE + 1];
+    char fingerprint[2 * FINGERPRINT_SHOWN + 1];
+    char created[CLOCK_TEXT_SIZE];
+
+    (void)snprintf(text, SEAL_TEXT_SIZE, "writer %s, fingerprint %s, created %s",
+                   hex_text(seal->writer_id, WRITER_ID_SIZE, writer),
+                   hex_text(seal->fingerprint, FINGERPRINT_SHOWN, fingerprint),
+                   clock_text(seal->created_us, created));
+    return text;
 }

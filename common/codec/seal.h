@@ -50,6 +50,21 @@ int seal_fingerprint(const struct writer_key *key, const char *name, const uint8
 int seal_write(const struct seal *seal, const struct writer_key *key, uint8_t *bytes,
                size_t *ret_size, struct err *err) MUST_USE;
 
+/* Do the seals of two objects, both verified and under one name, stand for the same file? */
+enum seal_content {
+    SEAL_SAME,    /* equal fingerprints */
+    SEAL_OTHER,   /* one writer and other fingerprints, or files of other sizes */
+    SEAL_UNKNOWN, /* another writer's fingerprint has another key: only the files themselves tell */
+};
+
+enum seal_content seal_compare(const struct seal *one, const struct seal *other);
+
+/* "writer 0123456789abcdef, fingerprint 0123456789abcdef, created 2026-11-22T15:36:00Z": what tells
+ * one content from another (of the fingerprint the first 8 bytes). Returns `text`. */
+#define SEAL_TEXT_SIZE 128
+
+const char *seal_text(const struct seal *seal, char *text);
+
 /*
  * Parse and verify against the keyring's writers. Returns 0, or -1: ERR_CORRUPT (form,
  * signature), ERR_CONFIG (writer key id not among the writers, or a newer seal version; the

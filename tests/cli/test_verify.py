@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: PostgreSQL
 """seawall verify on archives made by hand: damaged, missing and foreign objects, store by store."""
 import json
+import types
 
 import archived
 import crafted
@@ -34,6 +35,13 @@ def simple(t, stores="a", **settings):
 
 def name(number, timeline=1):
     return seawall.segment_name(timeline, number, SIZE)
+
+
+def differing(number):
+    """Another server's segment: as good, and not the same."""
+    data = bytearray(crafted.segment(number, 1, seawall.SYSTEM_ID, None))
+    data[4000] ^= 1
+    return bytes(data)
 
 
 @tap.check("a good archive has no findings, and everything in it is read")
@@ -234,6 +242,50 @@ def _(t):
     for args in (["--backup", "20250101T000000Z"], ["--backup", OLD, "--since", "0/1"],
                  ["--since", "x"]):
         t.equal(archive.setup.run("seawall-verify", *args).code, 14, str(args))
+
+
+@tap.check("stores that disagree are told per object: other content under one name, well sealed")
+def _(t):
+    archive = simple(t, "abc")
+    for letter, number in (("b", 6), ("c", 6), ("c", 7)):
+        archive.segment_path(letter, 1, number).unlink()
+    archive.wal(1, [6], stores="bc", data=differing(6))
+    archive.wal(1, [7], stores="c")
+    document = verify(t, archive, 12)
+    told = [f for f in document["findings"] if f["kind"] == "disagreeing"]
+    t.equal([(f["store"], f["object"]) for f in told],
+            [(s, archive.wal_name(name(6))) for s in "bc"], "the other content, not the same once more")
+    for piece in ('store "a"', "writer", "fingerprint", "created"):
+        t.contains(told[0]["reason"], piece, "reason")
+    t.equal([s["disagreeing"] for s in document["stores"]], [0, 1, 1], "counts")
+
+
+@tap.check("history files that disagree: 12, for a person with a hint")
+def _(t):
+    archive = simple(t, "ab")
+    history = archive.path("b", "main/%d/history/00000002.history" % seawall.SYSTEM_ID)
+    history.unlink()
+    archive.history(2, [(1, "0/890000")], stores="b")
+    t.equal(findings(verify(t, archive, 12)), [("disagreeing", "b", "00000002.history")], "finding")
+    result = archive.setup.run("seawall-verify")
+    t.equal(result.code, 12, result.err)
+    t.contains(result.out, 'disagreeing in store "b": main/', "line")
+    t.contains(result.err, "1 disagreeing", "verdict")
+    t.contains(result.err, "Stores disagree", "hint")
+
+
+@tap.check("copies by two writer keys are compared by their content")
+def _(t):
+    archive = simple(t, "ab")
+    other = types.SimpleNamespace(dir=archive.setup.dir / "other")
+    other.dir.mkdir()
+    seawall.make_keys(other.dir)
+    archive.setup.write(writers=[archived.writer_public(w) for w in (archive.setup, other)])
+    for number, data in ((5, crafted.segment(5, 1, seawall.SYSTEM_ID, None)), (6, differing(6))):
+        archive.segment_path("b", 1, number).write_bytes(
+            archive.seal(archive.wal_name(name(number)), data, keys="other"))
+    told = [f for f in findings(verify(t, archive, 12)) if f[0] == "disagreeing"]
+    t.equal(told, [("disagreeing", "b", name(6))], "only what differs")
 
 
 @tap.check("a store that is away does not hide what is found in the others")

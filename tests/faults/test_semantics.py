@@ -179,7 +179,7 @@ def conflicts(agent):
         ", through the agent" if agent else ""), agent=agent)
     def _(t, bench):
         before = bench.s3.get(bench.key(1))
-        bench.push(1, code=12, data=faultbench.segment(1, seed=9), says=["other content", "created"])
+        bench.push(1, code=12, data=faultbench.segment(1, seed=9), says=["other content", "created", "writer", "fingerprint"])
         t.equal(bench.s3.get(bench.key(1)), before, "what is stored")
 
 
@@ -189,7 +189,8 @@ conflicts(True)
 
 @scenario("D6: the loser's copy in a store that had missed the winner's: 12, named by sync, removed")
 def _(t):
-    bench = Bench(t, stores=3, acknowledge=2, **AMPLE)
+    bench = Bench(t, stores=3, acknowledge=2,
+                  **dict(AMPLE, connect_timeout=30, stall_timeout=30))
     bench["a"].down()
     bench.push(1, code=0)
     bench["a"].up()
@@ -197,6 +198,9 @@ def _(t):
     result = bench.setup.run("seawall-sync", env=bench.env)
     t.equal(result.code, 12, result.err)
     t.contains(result.out + result.err, bench.name(1), "what sync names")
+    rule = bench.hold_back("a", "b")
+    bench.fetch(1, code=203, says=["stores disagree", '"a"'])
+    rule.lift()
     bench["a"].erase(bench.key(1))
     bench.push(1, code=0)
     bench.fetch(1, code=0)

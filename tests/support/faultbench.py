@@ -22,6 +22,7 @@ import time
 import archived
 import invariants
 import models3
+import s3faults
 import seawall
 import tap
 
@@ -157,6 +158,17 @@ class Bench:
             standby=(self.pgdata.dir / "standby.signal").exists()))
         self.expect("fetch of %s" % name, got, said, code, says)
         return said
+
+    def hold_back(self, first, other):
+        """Bucket `first` gives out a file when `other` has said what it has of that name: which of
+        them is the faster one is then no question of the machine."""
+        def wait(x):
+            begin = time.monotonic()
+            while "range" not in x.headers and time.monotonic() < begin + 6 and not any(
+                    e.kind == "get" and e.key == x.key and e.ended and e.ended >= x.started
+                    for e in list(self[other].exchanges)):
+                time.sleep(0.01)
+        return self[first].fault(s3faults.watch(wait), kind="get", key=self.WAL)
 
     def expect(self, what, got, said, code, says):
         codes = code if isinstance(code, tuple) else (code,)

@@ -259,6 +259,52 @@ the_fingerprint_is_that_of_the_format(void **state)
     assert_string_equal(hex_text(fingerprint, DIGEST_SIZE, text), want);
 }
 
+static void
+equal_fingerprints_are_the_same_and_one_writers_others_are_not(void **state)
+{
+    static const struct {
+        bool other_fingerprint;
+        bool other_writer;
+        bool other_size;
+        enum seal_content want;
+    } cases[] = {
+        {false, false, false, SEAL_SAME},  {false, true, false, SEAL_SAME},
+        {true, false, false, SEAL_OTHER},  {true, false, true, SEAL_OTHER},
+        {true, true, true, SEAL_OTHER},    {true, true, false, SEAL_UNKNOWN},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+        struct seal one = example();
+        struct seal other = example();
+
+        /* What two runs differ in all the same. */
+        other.created_us++;
+        other.payload_size++;
+        other.payload_digest[0] ^= 1;
+        other.compression = COMPRESSION_LZ4;
+        other.fingerprint[DIGEST_SIZE - 1] ^= cases[i].other_fingerprint;
+        other.writer_id[0] ^= cases[i].other_writer;
+        other.file_size += cases[i].other_size;
+        assert_int_equal(seal_compare(&one, &other), cases[i].want);
+        assert_int_equal(seal_compare(&other, &one), cases[i].want);
+    }
+}
+
+static void
+a_seal_is_told_by_writer_fingerprint_and_time(void **state)
+{
+    struct seal seal = example();
+    char text[SEAL_TEXT_SIZE];
+
+    (void)state;
+    seal.created_us = 0;
+    memset(seal.writer_id, 0x1f, sizeof(seal.writer_id));
+    assert_string_equal(seal_text(&seal, text),
+                        "writer 1f1f1f1f1f1f1f1f, fingerprint aaaaaaaaaaaaaaaa, "
+                        "created 1970-01-01T00:00:00Z");
+}
+
 static int
 set_up(void **state)
 {
@@ -283,6 +329,8 @@ main(void)
         cmocka_unit_test(an_unknown_writer_is_named),
         cmocka_unit_test(names_of_every_length_are_sealed_and_no_others),
         cmocka_unit_test(the_fingerprint_is_that_of_the_format),
+        cmocka_unit_test(equal_fingerprints_are_the_same_and_one_writers_others_are_not),
+        cmocka_unit_test(a_seal_is_told_by_writer_fingerprint_and_time),
     };
 
     return cmocka_run_group_tests(tests, set_up, NULL);
