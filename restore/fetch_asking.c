@@ -63,8 +63,8 @@ answer_deleted(const struct fetch_task *task, struct fetch_source *source)
 }
 
 /* A store that fails in every round for the same reason is news once. */
-static void
-notice_answer(const struct fetch_task *task, struct fetch_source *source)
+void
+fetch_notice_answer(const struct fetch_task *task, struct fetch_source *source)
 {
     if (source->answer != ANSWER_BAD && source->answer != ANSWER_FAILED)
         return;
@@ -81,7 +81,7 @@ settle(struct fetch_task *task, struct fetch_source *source)
     if (source->answer == ANSWER_FAILED && source->err.kind == ERR_LOCAL)
         fetch_fail(task); /* no other store would do better */
     else
-        notice_answer(task, source);
+        fetch_notice_answer(task, source);
 }
 
 /* ---- verification ---- */
@@ -148,6 +148,7 @@ fetch_step_verifying(struct fetch_task *task)
         if (task->placement.odd.kind != ERR_NONE)
             notice_err(task->options.notices, LOG_WARNING, &task->placement.odd,
                        "restoring \"%s\" although its first page is wrong", task->wal.text);
+        fetch_adopt_witnesses(task);
         task->phase = PHASE_COMPARING;
         return true;
     }

@@ -34,6 +34,7 @@ enum witness_state {
 
 struct witness {
     enum witness_state state;
+    bool whole; /* asked for all of the object, when everybody was */
     struct store_task *task;
     int64_t asked_ms;
     struct seal seal;
@@ -108,12 +109,18 @@ uint64_t fetch_largest_object(const struct fetch_task *task);
 
 /* True: something happened, and the next step may be due. */
 bool fetch_step_asking(struct fetch_task *task);
+
+/* Say that what a source has, or its failure, is of no use: once. */
+void fetch_notice_answer(const struct fetch_task *task, struct fetch_source *source);
 bool fetch_step_verifying(struct fetch_task *task);
 
 /* ---- fetch_witness.c ---- */
 
 /* `source` is asked for the file, or has brought it: ask the others what they have. */
 void fetch_call_witnesses(struct fetch_task *task, const struct fetch_source *source);
+
+/* The file is good: whoever was asked for it at the same time is a witness with all of its copy. */
+void fetch_adopt_witnesses(struct fetch_task *task);
 
 /* A copy that is not good may still be sealed: the seal counts, whatever became of the rest. */
 void fetch_hear_seal(struct fetch_task *task, struct fetch_source *source, struct span bytes);

@@ -41,11 +41,30 @@ fetch_call_witnesses(struct fetch_task *task, const struct fetch_source *source)
 {
     for (size_t i = 0; i < task->n_sources; i++) {
         struct fetch_source *other = &task->sources[i];
-        bool may_have = other->answer == ANSWER_NONE || other->answer == ANSWER_PENDING;
+        bool may_have = other->answer == ANSWER_NONE ||
+                        (other->answer == ANSWER_PENDING && !task->options.doubted);
 
         if (other != source && other->store != NULL && may_have &&
             other->witness.state == WITNESS_UNASKED)
             ask_for_seal(task, other);
+    }
+}
+
+void
+fetch_adopt_witnesses(struct fetch_task *task)
+{
+    for (size_t i = 0; i < task->n_sources; i++) {
+        struct fetch_source *source = &task->sources[i];
+        struct witness *witness = &source->witness;
+
+        if (source->answer != ANSWER_PENDING || source->task == NULL ||
+            source == task->verifying || witness->state != WITNESS_UNASKED)
+            continue;
+        witness->task = TAKE_PTR(source->task);
+        witness->whole = true;
+        witness->asked_ms = clock_boot_ms();
+        witness->state = WITNESS_ASKED;
+        source->answer = ANSWER_NONE;
     }
 }
 
@@ -188,6 +207,21 @@ compare(struct fetch_task *task, struct fetch_source *source)
 
 /* ---- what has come ---- */
 
+/* A damaged copy is told as if it had been asked first. */
+static void
+look_for_damage(const struct fetch_task *task, struct fetch_source *source, struct span bytes)
+{
+    struct object object;
+
+    if (object_open(bytes.data, bytes.size, task->object_name, task->owner.system_id,
+                    &task->options.archive->keyring, &object, &source->err) == 0)
+        return;
+    (void)err_wrap(&source->err, "\"%s\" from store \"%s\"", task->wal.text,
+                   store_name(source->store));
+    source->answer = ANSWER_BAD;
+    fetch_notice_answer(task, source);
+}
+
 static bool
 hear(struct fetch_task *task, struct fetch_source *source)
 {
@@ -216,6 +250,8 @@ hear(struct fetch_task *task, struct fetch_source *source)
     if (rc == 0) {
         struct store_task *answer = TAKE_PTR(witness->task);
 
+        if (witness->whole)
+            look_for_damage(task, source, store_task_body(answer));
         fetch_hear_seal(task, source, store_task_body(answer));
         store_task_free(answer);
         return true;
