@@ -56,8 +56,8 @@ answer_deleted(const struct fetch_task *task, struct fetch_source *source)
 {
     source->answer = ANSWER_BAD;
     (void)err_set(&source->err, ERR_CONFLICT,
-                  "store \"%s\": \"%s\" was deleted: a delete marker hides it",
-                  store_name(source->store), task->object_name);
+                  "store \"%s\": \"%s\" was deleted: %s hides it", store_name(source->store),
+                  task->object_name, store_task_deletion(source->task));
     (void)err_hint(&source->err, "Find out who deleted it; removing the delete marker in the "
                                  "bucket brings it back.");
 }
@@ -173,13 +173,13 @@ take_answer(struct fetch_task *task, struct fetch_source *source)
         begin_verification(task, source);
         return;
     }
+    if (rc == STORE_DELETED)
+        answer_deleted(task, source);
     store_task_free(TAKE_PTR(source->task));
     if (rc == STORE_ABSENT) {
         /* An absence from before somebody asked says nothing about now. */
         source->answer = source->press == task->press ? ANSWER_ABSENT : ANSWER_NONE;
-    } else if (rc == STORE_DELETED) {
-        answer_deleted(task, source);
-    } else {
+    } else if (rc != STORE_DELETED) {
         bool bad = source->err.kind == ERR_CORRUPT || source->err.kind == ERR_CONFLICT;
 
         source->answer = bad ? ANSWER_BAD : ANSWER_FAILED;

@@ -207,14 +207,21 @@ compare(struct fetch_task *task, struct fetch_source *source)
 
 /* ---- what has come ---- */
 
-/* A damaged copy is told as if it had been asked first. */
+/*
+ * A damaged copy is told as if it had been asked first. A history is read to its end for that; a
+ * segment would take a worker, for a copy that nobody needs.
+ */
 static void
 look_for_damage(const struct fetch_task *task, struct fetch_source *source, struct span bytes)
 {
+    const struct keyring *keyring = &task->options.archive->keyring;
+    uint8_t digest[DIGEST_SIZE];
     struct object object;
 
-    if (object_open(bytes.data, bytes.size, task->object_name, task->owner.system_id,
-                    &task->options.archive->keyring, &object, &source->err) == 0)
+    if (object_open(bytes.data, bytes.size, task->object_name, task->owner.system_id, keyring,
+                    &object, &source->err) == 0 &&
+        (task->wal.kind != WAL_NAME_HISTORY ||
+         object_unpack(&object, keyring, NULL, NULL, digest, &source->err) == 0))
         return;
     (void)err_wrap(&source->err, "\"%s\" from store \"%s\"", task->wal.text,
                    store_name(source->store));

@@ -281,7 +281,7 @@ def _(t):
         for agent in (False, True):
             result = setup.fetch(pgdata, pgdata.name(7), XLOG, env=models3.ENV, agent=agent)
             t.equal(result.code, code, result.err)
-            t.contains(result.err, "a delete marker hides it", "message")
+            t.contains(result.err, 'the delete marker "v', "message")
             t.contains(result.err, "removing the delete marker", "hint")
             if code == 0:
                 t.equal((pgdata.dir / XLOG).read_bytes(), pgdata.segment(7), "bytes")
