@@ -2,6 +2,7 @@
 """The checker of histories: each of its checks passes a good history and fails a broken one."""
 import time
 
+import campaign
 import invariants
 import models3
 import tap
@@ -159,6 +160,43 @@ def _(t):
     history.call("fetch", 1, 1, None, lambda: history.absent(0, 1))
     history.call("fetch", 9, 1, None, standby=True)
     t.equal(history.problems(), [], "problems")
+
+
+@tap.check("in random histories an absence is proven by what a store truly said, also if it was cut")
+def _(t):
+    def history():
+        h = good(t, stores=2)
+        h.calls = []
+        h.checker = campaign.Checker(h.buckets, 1, lambda n: KEY % n, lambda b, v: "any")
+        return h
+
+    def said(h, change=lambda x: None):
+        """Both stores say that 7 is not there; what the second sent is changed."""
+        for i in (0, 1):
+            h.absent(i, 7)
+            for x in h.buckets[i].exchanges[-2:]:
+                x.answer = models3.error(404, "NoSuchKey") if x.kind == "get" else \
+                    models3.list_answer("b", "", [], False)
+        change(h.buckets[1].exchanges[-2])
+
+    def proven(change=lambda x: None):
+        h = history()
+        h.call("fetch", 7, 1, None, lambda: said(h, change))
+        return list(h.checker.i6(h.calls)) == []
+
+    def cut(x):
+        x.lost, x.whole, x.sent = True, False, x.sent[:-9]
+
+    def marked(x):
+        x.answer.headers.append(("x-amz-delete-marker", "true"))
+
+    t.true(proven(), "said whole")
+    t.true(proven(cut), "said, and cut behind what matters")
+    t.true(not proven(lambda x: setattr(x, "sent", bytearray(b"HTTP/1.1 503 no"))), "something else")
+    t.true(not proven(lambda x: setattr(x, "sent", bytearray())), "nothing was sent")
+    t.true(not proven(lambda x: setattr(x, "answer", models3.Answer(404, b"<html>"))), "a page")
+    t.true(not proven(marked), "a delete marker")
+    t.true(not proven(lambda x: setattr(x, "key", KEY % 8)), "another file")
 
 
 def away(history, *numbers):
