@@ -201,8 +201,9 @@ class Cluster:
         self.server.kill()
         self.server.wait()
         self.server = None
-        # a new postmaster refuses to start while they are attached to the shared memory
-        tap.wait_for(lambda: not any(self._ours(int(pid)) for pid in children), 60,
+        # a new postmaster refuses to start while they are attached to the shared memory; one that
+        # has just promoted looks 60 s for a checkpointer before it leaves
+        tap.wait_for(lambda: not any(self._ours(int(pid)) for pid in children), 120,
                      "end of the killed server's processes")
 
     @staticmethod
