@@ -272,6 +272,7 @@ class Recoveries(threading.Thread):
                 for pid in found:
                     with contextlib.suppress(ProcessLookupError):
                         os.kill(pid, signal.SIGKILL)
+                        self.soak.murders += 1
                 self.counts["fetch killed"] += 1
                 return
             time.sleep(0.005)

@@ -61,6 +61,7 @@ class Soak:
         self.retired = {}                   # timeline: the floor of a server that is gone
         self.old = None
         self.restored = None                # the server of a recovery
+        self.murders = 0                    # hooks that died by our SIGKILL, which a shell calls 137
         small = (self.dir / "small").is_dir()
         self.stores = [places.Directory("a", self.dir / "a"),
                        places.Directory("b", self.dir / "small" / "b", small),
@@ -256,6 +257,7 @@ class Soak:
                 os.kill(pid, sig)
         if found:
             self.counts["hook really killed"] += 1
+            self.murders += len(found) * (sig == signal.SIGKILL)
         return "%d %s by signal %d" % (len(found), name, sig)
 
     def fault_server_restarted(self, dice):
@@ -517,9 +519,11 @@ class Soak:
             if "conflict" in text and re.search(r"seawall-push: error: .*different content", text):
                 self.problem("a conflict in %s" % log.name)
         self.say("exit codes in the logs: %s" % dict(sorted(codes.items())))
+        if codes["archive 137"] + codes["restore 137"] > self.murders:
+            self.problem("more hooks were killed than by us: %s" % codes)
         for code in codes:
             side, number = code.split()
-            if int(number) not in (ARCHIVE_CODES if side == "archive" else FETCH_CODES):
+            if int(number) not in ({137} | (ARCHIVE_CODES if side == "archive" else FETCH_CODES)):
                 self.problem("exit code: " + code)
 
     def report(self, recovery):
