@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: PostgreSQL
 """The model of a bucket itself, asked by the suite's own client (sigv4.S3)."""
+import errno
 import socket
 import time
 
@@ -155,6 +156,13 @@ def _(t):
     s3.put("k", b"x")
     s3.down()
     t.equal(ask(s3), "ConnectionRefusedError", "down")
+    with socket.socket() as other:
+        try:
+            other.bind(("127.0.0.1", s3.port))
+            t.fail("somebody else got its port")
+        except OSError as error:
+            t.equal(error.errno, errno.EADDRINUSE, "for somebody else")
+    s3.down()
     s3.up()
     t.equal(ask(s3).body, b"x", "up")
 

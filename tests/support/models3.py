@@ -361,7 +361,7 @@ versioned: a delete leaves a marker, a put over something leaves it underneath. 
         if certificate:
             self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
             self.context.load_cert_chain(*certificate)
-        self.port, self.listener = 0, None
+        self.port, self.listener, self.reserved = 0, None, None
         self.up()
 
     def __setattr__(self, name, value):
@@ -381,9 +381,11 @@ versioned: a delete leaves a marker, a put over something leaves it underneath. 
     def up(self):
         """Listen, always on the same port."""
         if self.listener is None:
+            reserved, self.reserved = self.reserved, None
+            if reserved is not None:
+                reserved.close()
             self.listener = socket.create_server((self.host, self.port), backlog=256,
-                                                 family=socket.AF_INET6 if ":" in self.host
-                                                 else socket.AF_INET)
+                                                 family=self._family())
             if self.receive_buffer:
                 self.listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, self.receive_buffer)
             self.port = self.listener.getsockname()[1]
@@ -396,7 +398,17 @@ versioned: a delete leaves a marker, a put over something leaves it underneath. 
             with contextlib.suppress(OSError):
                 listener.shutdown(socket.SHUT_RDWR)
             listener.close()
+            if not self.closed:
+                # bound and deaf: nobody else, as another model, gets the port meanwhile
+                self.reserved = socket.socket(self._family())
+                self.reserved.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                self.reserved.bind((self.host, self.port))
+        elif self.closed and self.reserved is not None:
+            self.reserved.close()
         self.drop()
+
+    def _family(self):
+        return socket.AF_INET6 if ":" in self.host else socket.AF_INET
 
     def drop(self):
         """Break all connections."""
