@@ -260,7 +260,7 @@ class Episode(faultbench.Bench):
             self.calls.append(call)
             self.counts["%s %d%s" % (side, code, " killed" if killed else "")] += 1
         self.say("  %s%s%s: %s" % (call, " killed at %d" % at if killed else "",
-                                   " agent" if agent else "", said.strip()[:160]))
+                                   " agent" if agent else "", said.strip()[:600]))
         return call
 
     @staticmethod
@@ -484,6 +484,9 @@ class Episode(faultbench.Bench):
         """Nothing fails any more: undisputed files are stored everywhere and come back."""
         self.lift()
         tap.stop_agents(self.runtime)
+        # what is demanded now is the answer, on whatever machine
+        self.settings.update(faultbench.AMPLE)
+        self.setup.write(**faultbench.AMPLE)
         if not self.attacked:
             for name in sorted(set(self.contents) - self.checker.disputed):
                 self.call("push", name, self.any_data(self.dice, name), agent=False, quiet=True)
