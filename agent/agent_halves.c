@@ -4,6 +4,7 @@
 
 #include "agent/agent_parts.h"
 #include "base/clock.h"
+#include "base/log.h"
 #include "restore/standby.h"
 
 #define WORKERS_AUTO_MAX 4
@@ -39,6 +40,7 @@ open_pusher(struct agent *agent, struct err *err)
         .pgdata = &agent->pgdata,
         .memory_max = (size_t)agent->settings->agent_memory,
         .work_ahead = true,
+        .trace = agent->options->foreground ? &log_notices : NULL,
     };
     return pusher_new(&options, &agent->pusher, err);
 }

@@ -22,6 +22,7 @@ struct target {
     enum step step;
     struct store_task *task; /* STEP_PUT, STEP_COMPARE */
     unsigned vain;
+    struct store_sending sending; /* of the put that ended last */
     struct err err; /* STEP_FAILED */
 };
 
@@ -204,6 +205,8 @@ advance_request(struct delivery *delivery, size_t i)
     int rc = store_task_result(target->task, &err);
 
     target->vain += MAX_OF(store_task_attempts(target->task), 1U) - 1;
+    if (target->step == STEP_PUT)
+        target->sending = *store_task_sending(target->task);
     if (rc < 0) {
         target->vain++;
         fail(target, &err);
@@ -305,6 +308,14 @@ delivery_vain(const struct delivery *delivery)
     for (size_t i = 0; i < delivery->n_targets; i++)
         n += delivery->targets[i].vain;
     return n;
+}
+
+const struct store_sending *
+delivery_sending(const struct delivery *delivery, size_t i)
+{
+    const struct target *target = &delivery->targets[i];
+
+    return target->step == STEP_PUT ? store_task_sending(target->task) : &target->sending;
 }
 
 void

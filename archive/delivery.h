@@ -69,6 +69,9 @@ size_t delivery_count_passing(const struct delivery *delivery);
 /* How many attempts were vain. */
 unsigned delivery_vain(const struct delivery *delivery);
 
+/* How the bytes went, or go, to store i; empty before that. */
+const struct store_sending *delivery_sending(const struct delivery *delivery, size_t i);
+
 /* Try a store again that has failed; one that waits for its gate is begun when that opens. */
 void delivery_again(struct delivery *delivery, size_t i);
 

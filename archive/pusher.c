@@ -56,7 +56,7 @@ pusher_new(const struct pusher_options *options, struct pusher **ret_pusher, str
     pusher->archive = options->archive;
     pusher->replies_end = &pusher->replies;
     pusher->permille = 1000;
-    pusher->asked_ms = clock_boot_ms();
+    pusher->made_ms = pusher->asked_ms = clock_boot_ms();
     window_init(&pusher->window, pusher->asked_ms);
     notice_log_init(&pusher->news);
     for (size_t i = 0; i < PUSHER_HEALINGS; i++)

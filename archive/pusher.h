@@ -30,6 +30,7 @@ struct pusher_options {
     const struct pgdata *pgdata; /* the working directory is the data directory; borrowed */
     size_t memory_max;
     bool work_ahead;
+    struct notices *trace; /* LOG_DEBUG: what becomes of each file, and when; or NULL. Borrowed */
 };
 
 int pusher_new(const struct pusher_options *options, struct pusher **ret_pusher,

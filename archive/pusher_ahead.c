@@ -97,6 +97,7 @@ make_room(struct pusher *pusher, size_t need)
         if (lagging != NULL && (much || unasked == NULL)) {
             pusher_job_shed(lagging);
         } else if (unasked != NULL) {
+            pusher_trace(unasked, "dropped");
             pusher_job_drop(unasked);
         } else if (pusher_healing(pusher)) {
             pusher_heal_free(pusher);

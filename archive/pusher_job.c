@@ -41,6 +41,7 @@ pusher_job_new(struct pusher *pusher, const char *path, const struct wal_name *w
     job->work = (struct work){.run = pack, .owner = pusher};
     job->pusher = pusher;
     job->wal = *wal;
+    job->made_ms = clock_boot_ms();
     job->marked = file_mark_read(path, &job->mark);
     job->step = JOB_WAITING;
     job->order = pusher->next_order++;
@@ -180,6 +181,7 @@ pusher_job_begin(struct job *job)
     job->memory = pusher_need_likely(job->pusher, size);
     job->pusher->memory += job->memory;
     job->step = JOB_PACKING;
+    job->begun_ms = clock_boot_ms();
     workers_submit(job->pusher->options.workers, &job->work);
 }
 
@@ -226,6 +228,7 @@ take_packed(struct job *job)
     job->pusher->memory += held;
     job->pusher->memory -= job->memory;
     job->memory = held;
+    job->packed_ms = clock_boot_ms();
     if (job->dropped) {
         unlink_job(job);
         free_job(job);
@@ -233,6 +236,7 @@ take_packed(struct job *job)
     }
     if (job->rc == WAL_SOURCE_NO_ROOM) {
         /* Once more, with all the room it can need, when there is that. */
+        pusher_trace(job, "no room");
         job->pusher->permille = PERMILLE_ALL;
         job->pusher->ready_next = 0;
         job->step = JOB_WAITING;
@@ -322,6 +326,7 @@ archived(struct job *job)
 
     job->step = JOB_LAGGING;
     job->archived_ms = clock_boot_ms();
+    pusher_trace(job, "archived");
     pusher->archived++;
     pusher->archived_bytes += job->mark.size;
     pusher->stored_bytes += job->memory;

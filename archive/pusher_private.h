@@ -8,6 +8,7 @@
  * pusher_heal.c    files that a store lacks
  * pusher_recall.c  those that an agent before this one left behind
  * pusher_status.c  what a person is told
+ * pusher_trace.c   ... who wants to know everything
  */
 #ifndef ARCHIVE_PUSHER_PRIVATE_H
 #define ARCHIVE_PUSHER_PRIVATE_H
@@ -55,6 +56,9 @@ struct job {
     int rc; /* of the worker */
     struct err err;
     int64_t retry_ms;
+    int64_t made_ms;
+    int64_t begun_ms; /* handed to a worker */
+    int64_t packed_ms;
     int64_t archived_ms;
 };
 
@@ -117,6 +121,7 @@ struct pusher {
     size_t ready_next; /* the first name nobody has looked at */
     bool ready_wanted;
     int64_t scan_ms; /* not before */
+    int64_t made_ms;
     int64_t asked_ms;
     struct pusher_store stores[SETTINGS_STORES_MAX];
     struct healing healings[PUSHER_HEALINGS];
@@ -208,5 +213,10 @@ void pusher_recall_begin(struct pusher *pusher, const struct wal_name *asked);
 bool pusher_recall(struct pusher *pusher);
 
 void pusher_recall_free(struct pusher *pusher);
+
+/* ---- pusher_trace.c ---- */
+
+/* This became of the file: "archived", "dropped". The job is still as it was. */
+void pusher_trace(const struct job *job, const char *what);
 
 #endif

@@ -68,6 +68,7 @@ struct store_task {
     bool skew_known;
     int64_t skew_s;
     char deletion[STORE_DELETION_SIZE]; /* STORE_DELETED: what is known of it */
+    struct store_sending sending;
 
     void *backend;           /* what the backend needs while the task is under way */
     struct store_task *next; /* the loop's list of tasks under way */

@@ -4,9 +4,11 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/secret.h"
 #include "store/http_lane.h"
 #include "store/loop.h"
+#include "store/spans.h"
 
 #define CONNECT_TIMEOUT_MS 5000
 #define STALL_TIMEOUT_MS 20000
@@ -25,6 +27,7 @@ struct http {
     struct span spans[STORE_SPANS_MAX];
     size_t n_spans;
     uint64_t sent;
+    struct store_sending *sending;
     struct span expect[STORE_SPANS_MAX];
     size_t n_expect;
     size_t max_body;
@@ -36,47 +39,22 @@ struct http {
     char detail[CURL_ERROR_SIZE];
 };
 
-/* ---- spans as one row of bytes ---- */
-
-static uint64_t
-spans_size(const struct span *spans, size_t n)
-{
-    uint64_t size = 0;
-
-    for (size_t i = 0; i < n; i++)
-        size += spans[i].size;
-    return size;
-}
-
-/* What stands at `offset` in one piece; empty behind the end. */
-static struct span
-spans_at(const struct span *spans, size_t n, uint64_t offset)
-{
-    for (size_t i = 0; i < n; i++) {
-        if (offset < spans[i].size)
-            return (struct span){spans[i].data + offset, spans[i].size - (size_t)offset};
-        offset -= spans[i].size;
-    }
-    return (struct span){NULL, 0};
-}
-
-static bool
-spans_equal(const struct span *spans, size_t n, uint64_t offset, struct span bytes)
-{
-    while (bytes.size > 0) {
-        struct span piece = spans_at(spans, n, offset);
-        size_t size = MIN_OF(piece.size, bytes.size);
-
-        if (size == 0 || memcmp(piece.data, bytes.data, size) != 0)
-            return false;
-        offset += size;
-        bytes.data += size;
-        bytes.size -= size;
-    }
-    return true;
-}
-
 /* ---- what libcurl calls ---- */
+
+/* What was handed out is noted for who looks. */
+static void
+note_sending(struct http *http)
+{
+    struct store_sending *sending = http->sending;
+
+    if (sending == NULL)
+        return;
+    if (sending->bytes == 0)
+        sending->first_ms = clock_boot_ms();
+    sending->bytes = http->sent;
+    sending->last_ms =
+        http->sent == spans_size(http->spans, http->n_spans) ? clock_boot_ms() : 0;
+}
 
 static size_t
 on_read(char *place, size_t unit, size_t n, void *context)
@@ -95,6 +73,7 @@ on_read(char *place, size_t unit, size_t n, void *context)
         used += size;
         http->sent += size;
     }
+    note_sending(http);
     return used;
 }
 
@@ -108,6 +87,8 @@ on_seek(void *context, curl_off_t offset, int origin)
         (uint64_t)offset > spans_size(http->spans, http->n_spans))
         return CURL_SEEKFUNC_FAIL;
     http->sent = (uint64_t)offset;
+    if (http->sending != NULL)
+        *http->sending = (struct store_sending){.bytes = http->sent};
     return CURL_SEEKFUNC_OK;
 }
 
@@ -445,6 +426,7 @@ http_start(struct store_loop *loop, const struct http_settings *settings,
     http->n_spans = request->n_spans;
     for (size_t i = 0; i < request->n_spans; i++)
         http->spans[i] = request->spans[i];
+    http->sending = request->sending;
     http->n_expect = request->n_expect;
     for (size_t i = 0; i < request->n_expect; i++)
         http->expect[i] = request->expect[i];

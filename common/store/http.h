@@ -38,6 +38,7 @@ struct http_request {
     const char *headers;      /* lines "name: value\n"; copied */
     const struct span *spans; /* PUT: the body; borrowed until the end */
     size_t n_spans;
+    struct store_sending *sending; /* PUT: kept up to date until the end; NULL: nobody looks */
     const struct span *expect; /* a 2xx body is compared with this instead of being kept */
     size_t n_expect;
     size_t max_body; /* of a 2xx answer */

@@ -137,6 +137,8 @@ describe_http(struct s3_task *at, struct http_request *ret)
         } else {
             ret->spans = task->spans;
             ret->n_spans = task->n_spans;
+            at->task->sending = (struct store_sending){0};
+            ret->sending = &at->task->sending;
         }
         break;
     case TASK_GET:

@@ -440,6 +440,12 @@ store_clock_taken(struct store *store, int64_t *ret_ours_us, int64_t *ret_theirs
     return taken;
 }
 
+const struct store_sending *
+store_task_sending(const struct store_task *task)
+{
+    return &task->sending;
+}
+
 unsigned
 store_task_attempts(const struct store_task *task)
 {

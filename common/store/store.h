@@ -207,6 +207,19 @@ bool store_task_clock_skew(const struct store_task *task, int64_t *ret_skew_s);
  */
 bool store_clock_taken(struct store *store, int64_t *ret_ours_us, int64_t *ret_theirs_us);
 
+/*
+ * How the bytes of a put went out: when the first and the last ones were handed to the connection
+ * (clock_boot_ms(); 0: not yet), and how many have been, by the latest attempt. A store that has no
+ * connection leaves it empty. Valid as long as the task.
+ */
+struct store_sending {
+    int64_t first_ms;
+    int64_t last_ms;
+    uint64_t bytes;
+};
+
+const struct store_sending *store_task_sending(const struct store_task *task);
+
 /* How many attempts it took, for a log that counts retries once. */
 unsigned store_task_attempts(const struct store_task *task);
 

@@ -3,6 +3,7 @@
 
     SEAWALL_BIN=build /usr/bin/python3 tests/bench/archive.py [--segments 120] [--rounds 1]
                                        [--rtt 80] [--mbit 400] [--only WORDS] [--profile]
+                                       [--timeline]
 
 A backlog of real WAL (pgbench, full-page writes) is archived hook by hook as PostgreSQL's archiver
 does it: `sh -c`, one after the other, .ready renamed to .done. The store is a radosgw by HTTPS behind
@@ -122,6 +123,27 @@ class Watch(threading.Thread):
     def __enter__(self):
         self.start()
         return self
+
+
+class Flow(threading.Thread):
+    """What the link carries, look by look."""
+
+    def __init__(self, link):
+        super().__init__(daemon=True)
+        self.link, self.over = link, threading.Event()
+        self.seen = [(time.monotonic(), link.count()[0])]
+
+    def run(self):
+        while not self.over.wait(0.05):
+            self.seen.append((time.monotonic(), self.link.count()[0]))
+
+    def __enter__(self):
+        self.start()
+        return self
+
+    def __exit__(self, *exc):
+        self.over.set()
+        self.join()
 
 
 # The backlog
@@ -373,6 +395,42 @@ class Bench:
 
     # the tables
 
+    def timeline(self, compression, line_rate):
+        """One run with an agent that tells when it did what, beside what the line carried."""
+        way = self.seawall("timeline " + compression, True, compression=compression)
+        data = self.backlog.pgdata("data", len(self.backlog.names))
+        runtime = pathlib.Path(shlex.split(way.command)[0].partition("=")[2])
+        log = self.dir / "timeline.log"
+        self.backlog.warm()
+        os.sync()
+        with open(log, "w") as out, Flow(self.link) as flow:
+            agent = subprocess.Popen(
+                [seawall.program("seawall-agent"), "--config", way.word, "--runtime-dir", runtime,
+                 "--foreground", "--verbose"], cwd=data, stdin=subprocess.DEVNULL, stderr=out,
+                preexec_fn=tap.die_with_parent())
+            tap.wait_for(lambda: list(runtime.glob("*.sock")), 60, "the agent")
+            begin = time.monotonic()
+            ends = []
+            for name in self.backlog.names:
+                shell(way.command.replace("%p", "pg_wal/" + name), data)
+                ready = data / "pg_wal" / "archive_status" / (name + ".ready")
+                ready.rename(ready.with_suffix(".done"))
+                ends.append(time.monotonic() - begin)
+            agent.terminate()
+            agent.wait(60)
+        os.chdir(self.dir)
+        print("\n%s: %.2f s, first hook %.0f ms. The line, in percent, each 100 ms:" % (
+            way.name, ends[-1], ends[0] * 1000))
+        at, sums = begin, collections.Counter()
+        for (was, before), (at, after) in zip(flow.seen, flow.seen[1:]):
+            # what one look saw is spread over the time since the last one
+            for i in range(10):
+                moment = was + (at - was) * (i + 0.5) / 10 - begin
+                sums[int(moment * 10)] += (after - before) / 10
+        print(" ".join("%.0f" % (100 * sums[i] / line_rate * 10)
+                       for i in range(int(ends[-1] * 10) + 1)))
+        print(re.sub(r"(?m)^seawall-agent: debug: [0-9A-F]{16}", "", log.read_text()))
+
     def table(self, ways, line_rate):
         peers = [w for w in ways if w.name.startswith("pgBackRest")]
         best = max((r.segments / r.seconds for w in peers for r in w.runs), default=0)
@@ -454,6 +512,11 @@ class Bench:
             print("%d segments; %d ms, %d Mbit/s: eight plain connections move %.1f MB/s of %.1f"
                   % (len(self.backlog.names), self.args.rtt, self.args.mbit, plain / 1e6,
                      line_rate / 1e6))
+            if self.args.timeline:
+                for compression in ("lz4", "zstd"):
+                    if all(word in "Seawall %s, far" % compression for word in self.args.only):
+                        self.timeline(compression, line_rate)
+                return
             self.table(self.measure(self.ways(True), self.args.rounds), line_rate)
             self.link.set(rtt_ms=0, mbit=0)
         ways = self.measure([lambda way=way: way for way in self.local()], self.args.rounds)
@@ -471,6 +534,8 @@ def main():
     parser.add_argument("--mbit", type=float, default=400)
     parser.add_argument("--only", nargs="*", default=[], help="rows with these words")
     parser.add_argument("--profile", action="store_true", help="one more run, below perf")
+    parser.add_argument("--timeline", action="store_true",
+                        help="only this: what the agent did when, and what the line carried")
     args = parser.parse_args()
     link = wan.try_link()
     if isinstance(link, str):
