@@ -3,7 +3,7 @@
 
     SEAWALL_BIN=build /usr/bin/python3 tests/bench/archive.py [--segments 120] [--rounds 1]
                                        [--rtt 80] [--mbit 400] [--only WORDS] [--profile]
-                                       [--timeline]
+                                       [--timeline | --against BUILD]
 
 A backlog of real WAL (pgbench, full-page writes) is archived hook by hook as PostgreSQL's archiver
 does it: `sh -c`, one after the other, .ready renamed to .done. The store is a radosgw by HTTPS behind
@@ -431,6 +431,32 @@ class Bench:
                        for i in range(int(ends[-1] * 10) + 1)))
         print(re.sub(r"(?m)^seawall-agent: debug: [0-9A-F]{16}", "", log.read_text()))
 
+    def compare(self, line_rate):
+        """Two builds alternately, and the middle one of the rounds."""
+        builds = {"old": self.args.against, "new": os.environ["SEAWALL_BIN"]}
+        runs = collections.defaultdict(list)
+        for number in range(self.args.rounds):
+            for which in sorted(builds, reverse=number % 2 == 0):
+                seawall.BIN = pathlib.Path(builds[which])
+                for compression in ("lz4", "zstd"):
+                    name = "%s, %s" % (which, compression)
+                    if all(word in name for word in self.args.only):
+                        run = self.archive(self.seawall("%s, %d" % (name, number), True,
+                                                        compression=compression))
+                        runs[name].append(run)
+                        print("%s: %.2f s" % (name, run.seconds), file=sys.stderr)
+        seawall.BIN = pathlib.Path(builds["new"])
+        print("\n| archive, far | segments/s, each round | median of the line | median first hook "
+              "| median CPU a segment | most memory |\n|---|---|---:|---:|---:|---:|")
+        for name, found in sorted(runs.items()):
+            print("| %s | %s | %.0f %% | %.0f ms | %.0f ms | %.0f MiB |" % (
+                name, " ".join("%.2f" % (run.segments / run.seconds) for run in found),
+                statistics.median(100 * run.stored / run.seconds / line_rate for run in found),
+                statistics.median(run.first for run in found) * 1000,
+                statistics.median((run.cpu + run.helper_cpu) * 1000 / run.segments
+                                  for run in found),
+                max(run.helper for run in found) / MIB))
+
     def table(self, ways, line_rate):
         peers = [w for w in ways if w.name.startswith("pgBackRest")]
         best = max((r.segments / r.seconds for w in peers for r in w.runs), default=0)
@@ -517,6 +543,9 @@ class Bench:
                     if all(word in "Seawall %s, far" % compression for word in self.args.only):
                         self.timeline(compression, line_rate)
                 return
+            if self.args.against:
+                self.compare(line_rate)
+                return
             self.table(self.measure(self.ways(True), self.args.rounds), line_rate)
             self.link.set(rtt_ms=0, mbit=0)
         ways = self.measure([lambda way=way: way for way in self.local()], self.args.rounds)
@@ -534,6 +563,8 @@ def main():
     parser.add_argument("--mbit", type=float, default=400)
     parser.add_argument("--only", nargs="*", default=[], help="rows with these words")
     parser.add_argument("--profile", action="store_true", help="one more run, below perf")
+    parser.add_argument("--against", type=os.path.abspath, metavar="BUILD",
+                        help="only this: another build beside this one, round by round")
     parser.add_argument("--timeline", action="store_true",
                         help="only this: what the agent did when, and what the line carried")
     args = parser.parse_args()
