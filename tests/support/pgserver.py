@@ -340,7 +340,10 @@ class Cluster:
 
     def standby(self, directory, name=None, restore_command=None, streaming=True, settings=None):
         """A base backup set up as a standby, not started; follows by streaming, by
-        restore_command, or by both."""
+        restore_command, or by both. The primary keeps the WAL of one that can only stream."""
+        if streaming and not restore_command:
+            self.configure(wal_keep_size="1GB")
+            self.reload()
         copy = self.base_backup(directory, name, wal="stream" if streaming else "none",
                                 settings=settings)
         if streaming:
