@@ -88,7 +88,7 @@ next_name(void *context, struct muster_item *ret, struct err *err)
     struct verify_work *work = walk->work;
 
     if (walk->n_asked == VERIFY_COPIES)
-        return MUSTER_END; /* for now */
+        return MUSTER_END; /* of this batch: the next one begins here */
     while (work->archive->stores[work->store].open_err.kind == ERR_NONE) {
         struct named named;
 
